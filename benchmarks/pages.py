@@ -67,9 +67,9 @@ FAULT_RUNS = {  # what is shown, and the options that made it
 def stale_pages() -> dict[Path, str]:
     """Pages that are not those of the tables, and the text they should have."""
     pages = {path: path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
-    made = {path: VIEW.sub(_view, text) for path, text in pages.items()}
-    made[DOCS / "fault_table.md"] = fault_page()
-    return {path: text for path, text in made.items() if pages[path] != text}
+    updated = {path: VIEW.sub(_view, text) for path, text in pages.items()}
+    updated[DOCS / "fault_table.md"] = fault_page()
+    return {path: text for path, text in updated.items() if pages[path] != text}
 
 
 def _view(block: re.Match) -> str:

@@ -65,8 +65,8 @@ METRICS = {
     "pca": "pca_distance",
     "fst": "fst_matrix_error",
     "tstr": "population_tstr",
-    "aats_truth": "aats_truth",
-    "aats_synth": "aats_synthetic",
+    "aats_holdout": "aats_holdout",
+    "aats_synthetic": "aats_synthetic",
     "classifier": "classifier_auc",
 }
 JUDGED = (  # columns of a judged generator
@@ -278,8 +278,8 @@ def held_out(
     """
     whole = open_panel(panel)
     roles = np.array(read_roles(table, whole.individuals))
-    held = whole.take_individuals(roles == "holdout")
-    _, real = match_sites(Panel(sites, held.individuals, held.haplotypes), held)
+    holdout = whole.take_individuals(roles == "holdout")
+    _, real = match_sites(Panel(sites, holdout.individuals, holdout.haplotypes), holdout)
     return real, np.repeat([population_names.index(p) for p in real.individuals.population], 2)
 
 
@@ -343,11 +343,16 @@ def paired(training: Panel, real: Panel, seed: int, n_permutations: int = 0) -> 
 
 
 def attack(
-    made: Panel, real: Panel, individuals: Comparison, options: AuditOptions, seed: int, **known
+    synthetic: Panel,
+    real: Panel,
+    individuals: Comparison,
+    options: AuditOptions,
+    seed: int,
+    **known,
 ) -> dict[str, dict]:
     """The rows of the audit over all individuals, by attack; `known` are shadow models."""
     data = AuditData(individuals, *window_sizes(options))
-    data.add(made, real, genetic_positions(real.sites))
+    data.add(synthetic, real, genetic_positions(real.sites))
     found = attacks.audit(
         data, "synthetic", "generator", options.bootstrap, options.max_auc, seed, **known
     )

@@ -65,7 +65,7 @@ def judged(name: str, **where: str) -> list[str]:
             text = number(row[column], digits)
             return f"{text} ({number(real, digits)})" if real and text else text
 
-        halves = [number(row[c], 2) for c in ("aats_truth", "aats_synth")]
+        halves = [number(row[c], 2) for c in ("aats_holdout", "aats_synthetic")]
         return {
             "set": "" if "set" in where else row["set"],
             "generator": row["generator"],
@@ -87,7 +87,7 @@ def judged(name: str, **where: str) -> list[str]:
             "sampling, M/s": f"{float(row['sample_M_s']):.3g}" if row["sample_M_s"] else "",
         }
 
-    shown = (r for r in rows if r["generator"] != REFERENCE and r["aats_truth"])
+    shown = (r for r in rows if r["generator"] != REFERENCE and r["aats_holdout"])
     return markdown(line(row) for row in shown)
 
 
@@ -215,7 +215,10 @@ def filled_up() -> list[str]:
 def temperatures() -> list[str]:
     """The transformer by the share of augmented rows and by temperature; a number per seed."""
     columns = {"bits/site": by_seed("bits", 4), "LD r²": by_seed("ld_r2"), "lost": by_seed("lost")}
-    columns |= {"AATS truth": by_seed("aats_truth", 2), "AATS synthetic": by_seed("aats_synth", 2)}
+    columns |= {
+        "AATS holdout": by_seed("aats_holdout", 2),
+        "AATS synthetic": by_seed("aats_synthetic", 2),
+    }
     columns |= {"classifier": by_seed("classifier"), "worst attack": by_seed("worst_attack")}
     keys = {"set": "set", "generator": "generator", "options": "options"}
     return grouped("haplotypes.temperature", keys, columns)

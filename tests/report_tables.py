@@ -17,7 +17,7 @@ METRICS = {
     "sites_lost": 0.03,
     "ld_r2_correlation": 0.99,
     "classifier_auc": 0.6,
-    "aats_truth": 0.55,
+    "aats_holdout": 0.55,
     "aats_synthetic": 0.52,
 }
 LARGE_ENOUGH, TOO_SMALL = 20.0, 200.0  # effective sites, for 150 individuals and a limit of 0.6

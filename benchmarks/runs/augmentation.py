@@ -16,7 +16,8 @@ Columns: recall of the small population, accuracy on the others, balanced accura
 regression on 20 principal components); `dosage_r2` of individuals of the small population, imputed
 from sites of an array by the Li-Stephens imputer; `score_r2`, the squared correlation there of
 ridge scores with the true genetic value of planted traits, the mean of 40. Synthetic individuals
-have the traits that a score of the real ones predicts, and noise: nobody told them the truth.
+have the traits that a score of the real ones predicts, and noise: nobody told them the genetic
+values.
 """
 
 import argparse
@@ -111,9 +112,9 @@ def measure(case: Case) -> Iterator[dict]:
             generator = fit_generator(name, options, data, Path(state), seed)
         label = np.repeat(data.population_names.index(small), 2 * added)
         request = SampleRequest(label, row_seeds(seed, [str(i) for i in range(2 * added)]))
-        made = np.concatenate(list(generator.sample(request)))
-        guessed = tasks.guessed_traits(few, own_traits, made)
-        yield row(name, np.hstack([few, made]), filled, np.hstack([own_traits, guessed]))
+        synthetic = np.concatenate(list(generator.sample(request)))
+        guessed = tasks.guessed_traits(few, own_traits, synthetic)
+        yield row(name, np.hstack([few, synthetic]), filled, np.hstack([own_traits, guessed]))
 
 
 class Tasks:
@@ -128,13 +129,13 @@ class Tasks:
     """
 
     def __init__(self, panel: Panel, roles: np.ndarray, small: str, seed: int):
-        held = np.flatnonzero(roles == "holdout")
+        holdout = np.flatnonzero(roles == "holdout")
         whole = np.maximum(panel.haplotypes.read(0, len(panel.sites)), 0)
         population = np.array(panel.individuals.population)
         self.cm, self.position = genetic_positions(panel.sites), panel.sites.position
         self.seed = seed
-        self.classified = dosages(whole[:, haplotype_columns(held)]), population[held]
-        own = held[population[held] == small]
+        self.classified = dosages(whole[:, haplotype_columns(holdout)]), population[holdout]
+        own = holdout[population[holdout] == small]
         self.targets = whole[:, haplotype_columns(own)]
         rng = np.random.default_rng(derive_seed(seed, "traits"))
         x = dosages(whole).T
@@ -149,7 +150,7 @@ class Tasks:
         noise = rng.standard_normal(genetic.shape)
         share = HERITABILITY
         self.traits = np.sqrt(share) * genetic + np.sqrt(1 - share) * noise
-        self.truth = genetic[:, own]
+        self.genetic = genetic[:, own]
 
     def dosage_r2(self, templates: np.ndarray, few: np.ndarray) -> float:
         """Of the targets at sites that an array does not have, as differences from the frequencies
@@ -158,23 +159,25 @@ class Tasks:
         frequency = np.maximum(few, 0).mean(axis=1)
         observed = array_sites(self.position, frequency, ARRAY_BP)
         window = Window(None, self.cm, {}, self.targets)
-        made = by_copying(window, np.maximum(templates, 0), observed, self.targets[observed])
+        synthetic = by_copying(window, np.maximum(templates, 0), observed, self.targets[observed])
         hidden = np.setdiff1d(np.arange(len(frequency)), observed)
         mean = 2 * frequency[hidden, None]
-        x, y = made[hidden] - mean, dosages(self.targets).T[hidden] - mean
+        x, y = synthetic[hidden] - mean, dosages(self.targets).T[hidden] - mean
         return float(squared_correlation(np.array([(x * y).sum(), (x * x).sum(), (y * y).sum()])))
 
     def score_r2(self, haplotypes: np.ndarray, traits: np.ndarray) -> float:
         x, target = dosages(haplotypes).T, dosages(self.targets).T
-        made = polygenic_scores(x, traits, target, HERITABILITY)
-        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(made, self.truth, strict=True)]
+        predicted = polygenic_scores(x, traits, target, HERITABILITY)
+        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted, self.genetic, strict=True)]
         return float(np.mean(np.maximum(np.nan_to_num(r), 0) ** 2))
 
-    def guessed_traits(self, few: np.ndarray, traits: np.ndarray, made: np.ndarray) -> np.ndarray:
+    def guessed_traits(
+        self, few: np.ndarray, traits: np.ndarray, synthetic: np.ndarray
+    ) -> np.ndarray:
         """Traits of synthetic individuals by a score of the real ones, with noise that makes up the
         variance.
         """
-        made_score = polygenic_scores(dosages(few).T, traits, dosages(made).T, HERITABILITY)
+        made_score = polygenic_scores(dosages(few).T, traits, dosages(synthetic).T, HERITABILITY)
         rng = np.random.default_rng(derive_seed(self.seed, "guessed"))
         rest = np.sqrt(np.maximum(1 - made_score.var(axis=1, keepdims=True), 0.1))
         mean = traits.mean(axis=1, keepdims=True)

@@ -54,7 +54,7 @@ DELTA = 1e-5
 BLOCK = 16  # sites
 COLUMNS = (
     "cohort generator epsilon delta sites training public blocks diplotypes ld_r2 lost pca fst "
-    "aats_truth aats_synth classifier local_attack worst_attack chance attack"
+    "aats_holdout aats_synthetic classifier local_attack worst_attack chance attack"
 )
 
 
@@ -158,9 +158,9 @@ def measure(case: Case) -> Iterator[dict]:
     for name in BASELINES:
         for epsilon in arguments.epsilons:
             if asked(name, epsilon):
-                made = place / f"{name} {epsilon:g}".replace(" ", "_") / contig
-                write_panel(draw_baseline(name, trains, epsilon, DELTA, case.seed), made)
-                yield judged(name, made, epsilon)[-1]
+                synthetic = place / f"{name} {epsilon:g}".replace(" ", "_") / contig
+                write_panel(draw_baseline(name, trains, epsilon, DELTA, case.seed), synthetic)
+                yield judged(name, synthetic, epsilon)[-1]
     if asked("mosaic of public individuals"):
         source = place / "mosaic_of" / contig
         write_panel(stood_in, source)
@@ -174,16 +174,18 @@ def measure(case: Case) -> Iterator[dict]:
         yield judged("mosaic of public individuals", samples)[-1]
 
 
-def block_error(made: Panel, cohort: Panel, roles: np.ndarray) -> float:
+def block_error(synthetic: Panel, cohort: Panel, roles: np.ndarray) -> float:
     """Distance of the frequencies of blocks of 16 sites from those of held-out individuals; sites
     that were not made are taken to be of the more frequent allele.
     """
-    held = cohort.take_individuals(np.flatnonzero(roles == "holdout"))
-    real = held.haplotypes.read(0, len(held.sites))
-    at = {key: i for i, key in enumerate(held.sites.keys())}
-    alleles = np.repeat(majority(real)[:, None], made.haplotypes.n_haplotypes, axis=1)
-    alleles[[at[key] for key in made.sites.keys()]] = made.haplotypes.read(0, len(made.sites))
-    groups = [np.repeat(np.array(x.individuals.population), 2) for x in (made, held)]
+    holdout = cohort.take_individuals(np.flatnonzero(roles == "holdout"))
+    real = holdout.haplotypes.read(0, len(holdout.sites))
+    at = {key: i for i, key in enumerate(holdout.sites.keys())}
+    alleles = np.repeat(majority(real)[:, None], synthetic.haplotypes.n_haplotypes, axis=1)
+    alleles[[at[key] for key in synthetic.sites.keys()]] = synthetic.haplotypes.read(
+        0, len(synthetic.sites)
+    )
+    groups = [np.repeat(np.array(x.individuals.population), 2) for x in (synthetic, holdout)]
     both, found = np.concatenate([alleles, real], axis=1), []
     for block in np.split(both, np.arange(BLOCK, len(both), BLOCK)):
         _, place = np.unique(block, axis=1, return_inverse=True)

@@ -81,20 +81,27 @@ def kept_values(data_set: str, seed: int, name: str, arguments: argparse.Namespa
 def measure_faults(case: Case, metrics: list[Metric]) -> tuple[list[Measured], int]:
     """Every value of every fault, and the individuals per group."""
     arguments, seed = case.arguments, case.seed
-    training, held, fresh = deal_panels(case, arguments.individuals, arguments.sites)
+    training, holdout, fresh = deal_panels(case, arguments.individuals, arguments.sites)
     sites = training.sites
     cm = genetic_positions(sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     indel = np.array([len(ref) != len(alt) for ref, alt in zip(sites.ref, sites.alt, strict=True)])
     material = Material(known, new, cm, np.array(training.individuals.population), indel)
-    made = {
+    synthetic = {
         name: make(material, np.random.default_rng(derive_seed(seed, "fault", name)))
         for name, make in FAULTS.items()
         if name in (arguments.faults or FAULTS)
     }
     options = ValidateOptions()
     measured = measure_together(
-        made, training, held, cm, options.n_permutations, options.ld_window, seed, tuple(metrics)
+        synthetic,
+        training,
+        holdout,
+        cm,
+        options.n_permutations,
+        options.ld_window,
+        seed,
+        tuple(metrics),
     )
     return measured, len(training.individuals)
 

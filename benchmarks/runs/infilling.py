@@ -123,8 +123,8 @@ def true_filling(
     )
     logits = model.model(tokens_before(bases), forecast, seen, torch.from_numpy(nobody))
     after = suffix_of(model.mixture, bases, suffix[None], nobody, bases.shape[1], "cpu")
-    truth = torch.from_numpy(bases.astype(np.int64))[..., None]
-    chances = (x.log_softmax(-1).gather(-1, truth) for x in (logits, logits + after.lookahead))
+    targets = torch.from_numpy(bases.astype(np.int64))[..., None]
+    chances = (x.log_softmax(-1).gather(-1, targets) for x in (logits, logits + after.lookahead))
     found = [x[0, len(prefix) :].sum().item() for x in chances]
     if model.samples_infill:
         both = base_log_probabilities(
@@ -144,9 +144,11 @@ def candidates(
             prefix, middle, suffix = sides(holdout, row, start, size)
             rng = np.random.default_rng([1, row])
             seeds = rng.integers(0, 2**63, arguments.candidates, dtype=np.uint64)
-            made, log_weight = weighed_candidates(model, prefix, size, suffix, 0, seeds, both_sides)
+            synthetic, log_weight = weighed_candidates(
+                model, prefix, size, suffix, 0, seeds, both_sides
+            )
             weight = np.exp(log_weight - log_weight.max())
-            identity = (made == middle).mean(axis=1)
+            identity = (synthetic == middle).mean(axis=1)
             effective.append(weight.sum() ** 2 / (weight**2).sum())
             proposed.append(identity.mean())
             kept.append((weight * identity).sum() / weight.sum())

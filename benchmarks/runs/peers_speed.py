@@ -59,12 +59,12 @@ def make_tasks(place: Path, generator: str) -> dict:
              "--samples", DEMO / "samples.tsv")  # fmt: skip
     genoloom("split", "--panel", panel, "--out", split, "--summary", place / "s.json",
              "--kinship", "false")  # fmt: skip
-    model, cohort, made = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
+    model, cohort, synthetic = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
     genoloom("train", generator, "--panel", panel, "--split", split, "--model", model,
              "--history", place / "h.tsv", "--state", place / "state",
              "--device", "cpu")  # fmt: skip
     genoloom("cohort", "--model", model, "--split", split, "--out", cohort, "--size", DRAWN)
-    genoloom("generate", "--model", model, "--cohort", cohort, "--out", made)
+    genoloom("generate", "--model", model, "--cohort", cohort, "--out", synthetic)
     return {
         "prepare": {
             OWN: lambda: genoloom("prepare", "--variants", VARIANTS, "--contig", 20,
@@ -77,17 +77,19 @@ def make_tasks(place: Path, generator: str) -> dict:
                 f"import allel; allel.read_vcf({str(VARIANTS)!r})"),
         },
         "consensus": {
-            OWN: lambda: genoloom("consensus", "--variants", made, "--reference", FASTA,
+            OWN: lambda: genoloom("consensus", "--variants", synthetic, "--reference", FASTA,
                                   "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
-            "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA, made,
+            "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA, synthetic,
                                                 place / "c.fa"),
         },
         "generate": {
-            OWN: lambda: genoloom("generate", "--model", model, "--cohort", cohort, "--out", made),
+            OWN: lambda: genoloom(
+                "generate", "--model", model, "--cohort", cohort, "--out", synthetic
+            ),
             "msprime and write_vcf": lambda: python(SIMULATE.format(
                 n=DRAWN, length=BASES, out=str(place / "m.vcf"))),
             "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o",
-                                                place / "x.vcf.gz", made),
+                                                place / "x.vcf.gz", synthetic),
         },
         "workflow": {
             OWN: lambda: snakemake("--snakefile", ROOT / "Snakefile", "--directory", study(place)),

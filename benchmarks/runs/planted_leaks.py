@@ -80,10 +80,10 @@ def plant(
     population : ndarray of str, shape (n,)
         The same for individual `i` of each group.
     """
-    made, n = fresh.copy(), len(population)
+    alleles, n = fresh.copy(), len(population)
     train = real[:, 2 * n :]
     if leak.kind == "none":
-        return made
+        return alleles
     who = rng.permutation(n)[: max(1, round(leak.share * n))]
     if leak.kind == "population":
         names, counts = np.unique(population, return_counts=True)
@@ -93,17 +93,19 @@ def plant(
         alternate = real.sum(axis=1, dtype=np.int64)
         rare = np.minimum(alternate, 4 * n - alternate) <= RAREST
         minor = (alternate <= 2 * n).astype(np.int8)[rare, None]
-        copied = made[np.ix_(rare, columns)]
-        made[np.ix_(rare, columns)] = np.where(train[np.ix_(rare, columns)] == minor, minor, copied)
-        return made
+        copied = alleles[np.ix_(rare, columns)]
+        alleles[np.ix_(rare, columns)] = np.where(
+            train[np.ix_(rare, columns)] == minor, minor, copied
+        )
+        return alleles
     if leak.kind == "half":
-        made[: len(made) // 2, columns] = train[: len(made) // 2, columns]
-        return made
+        alleles[: len(alleles) // 2, columns] = train[: len(alleles) // 2, columns]
+        return alleles
     if leak.kind == "haplotypes":
         columns = 2 * rng.permutation(n)[: 2 * len(who)] + rng.integers(0, 2, 2 * len(who))
-    flipped = rng.random((len(made), len(columns))) < leak.flips
-    made[:, columns] = train[:, columns] ^ flipped
-    return made
+    flipped = rng.random((len(alleles), len(columns))) < leak.flips
+    alleles[:, columns] = train[:, columns] ^ flipped
+    return alleles
 
 
 def thirds(
@@ -153,30 +155,30 @@ def judge(
     population = np.array(panel.individuals.population)[fresh]
     n, real = len(fresh), everybody[:, haplotype_columns(np.concatenate([holdout, train]))]
     rng = np.random.default_rng(derive_seed(seed, "plant", leak.kind, leak.share, leak.flips))
-    made = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
+    alleles = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
     about = {
         "individuals": n, "sites": len(panel.sites), "leak": leak.kind,
         "share": leak.share, "flips": leak.flips,
     }  # fmt: skip
     started = time.process_time()
     if quick:
-        found = _near_copies(made, real, population, seed, options)
+        found = _near_copies(alleles, real, population, seed, options)
     else:
-        synthetic = _as_panel(panel, made, population)
-        truth = _as_panel(panel, real, np.tile(population, 2))
-        found = _audit(synthetic, truth, options, seed)
+        synthetic_panel = _as_panel(panel, alleles, population)
+        real_panel = _as_panel(panel, real, np.tile(population, 2))
+        found = _audit(synthetic_panel, real_panel, options, seed)
     return about | found | {"cpu_s": time.process_time() - started}
 
 
 def _near_copies(
-    made: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions
+    alleles: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions
 ) -> dict:
     n = len(population)
     similarities = Similarities(n)
     similarities.choose_rare(0)
-    for start in range(0, len(made), STEP):
+    for start in range(0, len(alleles), STEP):
         similarities.add(
-            Block(made[start : start + STEP], real[start : start + STEP], None, None, None)
+            Block(alleles[start : start + STEP], real[start : start + STEP], None, None, None)
         )
     rng = np.random.default_rng(derive_seed(seed, "audit"))
     resampling = Resampling(np.tile(population, 2), n, options.bootstrap, rng)
@@ -193,8 +195,10 @@ def _as_panel(panel: Panel, alleles: np.ndarray, population: np.ndarray) -> Pane
     return Panel(panel.sites, named, ArrayHaplotypes(alleles))
 
 
-def _audit(synthetic: Panel, truth: Panel, options: AuditOptions, seed: int) -> dict:
-    rows = attack(synthetic, truth, paired(synthetic, truth, seed), options, seed)
+def _audit(synthetic_panel: Panel, real_panel: Panel, options: AuditOptions, seed: int) -> dict:
+    rows = attack(
+        synthetic_panel, real_panel, paired(synthetic_panel, real_panel, seed), options, seed
+    )
     worst = rows[AttackId.WORST]
     failed = [name for name, row in rows.items() if name in MUST_PASS and row["verdict"] == "fail"]
     failed += ["worst attack"] if worst["low"] > options.max_auc else []

@@ -110,10 +110,10 @@ def _rows(case: Case, split: str) -> list[dict]:
     if "draws" in arguments.parts:
         seeds = row_seeds(seed, [str(i) for i in range(train_rows.sum())])
         started = time.process_time()
-        compared[arguments.generator] = made = np.zeros_like(real)
+        compared[arguments.generator] = synthetic = np.zeros_like(real)
         request = SampleRequest(population[train_rows], seeds)
-        made[where] = np.concatenate(list(generator.sample(request)))
-        row["sample_M_s"] = made.size / (time.process_time() - started) / 1e6
+        synthetic[where] = np.concatenate(list(generator.sample(request)))
+        row["sample_M_s"] = synthetic.size / (time.process_time() - started) / 1e6
     varies = np.all([_varies(x) for x in (real, test, *compared.values())], axis=0)
     rows = {arguments.generator: row}
     for name, x in compared.items():

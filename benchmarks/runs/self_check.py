@@ -56,29 +56,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(case: Case) -> Iterator[dict]:
     given = case.arguments
     everybody = given.chosen_by == "everybody"
-    training, held, fresh = deal_panels(case, given.individuals, given.sites, everybody)
+    training, holdout, fresh = deal_panels(case, given.individuals, given.sites, everybody)
     cm = genetic_positions(training.sites)
     known, new = (group.haplotypes.read(0, len(cm)) for group in (training, fresh))
     rng = np.random.default_rng(derive_seed(case.seed, "controls"))
-    made = make_known_generators(known, new, cm, np.array(training.individuals.population), rng)
-    made = {name: alleles for name, alleles in made.items() if name in given.generators}
+    synthetic = make_known_generators(
+        known, new, cm, np.array(training.individuals.population), rng
+    )
+    synthetic = {name: alleles for name, alleles in synthetic.items() if name in given.generators}
     if "fidelity" in given.verdicts:
-        yield from _fidelity(made, training, held, case.seed)
+        yield from _fidelity(synthetic, training, holdout, case.seed)
     if "privacy" in given.verdicts:
-        yield from _privacy(made, training, held, case.seed)
+        yield from _privacy(synthetic, training, holdout, case.seed)
 
 
 def _fidelity(
-    made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int
+    synthetic: dict[str, np.ndarray], training: Panel, holdout: Panel, seed: int
 ) -> Iterator[dict]:
-    made = {
+    synthetic = {
         name: alleles
-        for name, alleles in made.items()
+        for name, alleles in synthetic.items()
         if KNOWN_GENERATORS[name].faithful is not None
     }
     options, cm = ValidateOptions(), genetic_positions(training.sites)
     tables = judge_together(
-        made, training, held, cm, options.n_permutations, options.ld_window, seed
+        synthetic, training, holdout, cm, options.n_permutations, options.ld_window, seed
     )
     for name, table in tables.items():
         *rows, overall = table
@@ -87,10 +89,12 @@ def _fidelity(
         yield _row("fidelity", name, KNOWN_GENERATORS[name].faithful, overall.verdict, reasons)
 
 
-def _audit(name: str, alleles: np.ndarray, training: Panel, held: Panel, seed: int) -> list[dict]:
+def _audit(
+    name: str, alleles: np.ndarray, training: Panel, holdout: Panel, seed: int
+) -> list[dict]:
     """The audit's public rows of a sample in the order of the training individuals."""
     n = len(training.individuals)
-    pairs = [(replace(training, haplotypes=ArrayHaplotypes(alleles)), held.beside(training))]
+    pairs = [(replace(training, haplotypes=ArrayHaplotypes(alleles)), holdout.beside(training))]
     with tempfile.TemporaryDirectory() as folder:
         public = Path(folder) / "privacy.tsv"
         audit(
@@ -102,12 +106,12 @@ def _audit(name: str, alleles: np.ndarray, training: Panel, held: Panel, seed: i
 
 
 def _privacy(
-    made: dict[str, np.ndarray], training: Panel, held: Panel, seed: int
+    synthetic: dict[str, np.ndarray], training: Panel, holdout: Panel, seed: int
 ) -> Iterator[dict]:
-    for name, alleles in made.items():
+    for name, alleles in synthetic.items():
         if KNOWN_GENERATORS[name].private is None:
             continue
-        table = _audit(name, alleles, training, held, seed)
+        table = _audit(name, alleles, training, holdout, seed)
         verdict = next(row["verdict"] for row in table if row["attack"] == AttackId.WORST)
         others = [row for row in table if row["attack"] != AttackId.WORST]
         reasons = [row["attack"] for row in others if row["verdict"] == verdict]

@@ -100,7 +100,7 @@ class Chains:
         }
         rng = np.random.default_rng(1)
         self.n = min(samples, len(self.holdout), len(self.train))
-        self.unseen = self.holdout.take(rng.permutation(len(self.holdout))[: self.n])
+        self.compared = self.holdout.take(rng.permutation(len(self.holdout))[: self.n])
         self.other = rng.permutation(len(self.train))[: self.n]
 
     def rows(self) -> Iterator[dict]:
@@ -114,16 +114,16 @@ class Chains:
         if self.n:
             other = self.train.take(self.other)
             rest = ~np.isin(self.train.name, other.name)
-            near = nearest_identity(self.unseen.take(slice(ALIGNED)), self.train).mean()
+            near = nearest_identity(self.compared.take(slice(ALIGNED)), self.train).mean()
             found = self.classified(other, self.train.take(np.flatnonzero(rest)))
             yield {"generator": REAL, "nearest_holdout": float(near)} | found
 
-    def classified(self, made: SequenceSet, train: SequenceSet) -> dict:
+    def classified(self, synthetic: SequenceSet, train: SequenceSet) -> dict:
         """How far sequences can be told from held-out ones, and how near they are to training."""
         return {
-            "cnn_auc": float(cnn_auc(made, self.unseen, 1)),
-            "kmer_auc": float(kmer_auc(made, self.unseen, 1)),
-            "nearest": float(nearest_identity(made.take(slice(ALIGNED)), train).mean()),
+            "cnn_auc": float(cnn_auc(synthetic, self.compared, 1)),
+            "kmer_auc": float(kmer_auc(synthetic, self.compared, 1)),
+            "nearest": float(nearest_identity(synthetic.take(slice(ALIGNED)), train).mean()),
         }
 
     def likelihood(self, path: Path) -> dict:
@@ -162,8 +162,8 @@ def measure(case: Case) -> Iterator[dict]:
             continue
         row |= chains.likelihood(model)
         if given.samples:
-            made = sampled(case, model, chains.train, chains.n)
-            row |= chains.classified(made, chains.train)
+            synthetic = sampled(case, model, chains.train, chains.n)
+            row |= chains.classified(synthetic, chains.train)
         yield row
         if given.samples and len(set(chains.train.label)) > 1 and generator == "transformer":
             yield from guided(case, model, chains)
@@ -202,8 +202,15 @@ def sampled(
     fasta, threads = model.with_suffix(f"{word}.fa.gz"), case.arguments.threads
     options = GenerateSequencesOptions(count=count, **options)
     generate_sequences(model=model, out=fasta, options=options, seed=case.seed, threads=threads)
-    made = read_set(fasta)
-    return SequenceSet(made.name, made.bases, made.length, made.label, made.cluster, train.stranded)
+    synthetic = read_set(fasta)
+    return SequenceSet(
+        synthetic.name,
+        synthetic.bases,
+        synthetic.length,
+        synthetic.label,
+        synthetic.cluster,
+        train.stranded,
+    )
 
 
 def guided(case: Case, model: Path, chains: Chains) -> Iterator[dict]:
@@ -213,9 +220,9 @@ def guided(case: Case, model: Path, chains: Chains) -> Iterator[dict]:
     for guidance, candidates in weights:
         word = f".guidance{guidance}.candidates{candidates}"
         options = {"guidance": guidance, "label_candidates": candidates}
-        made = sampled(case, model, chains.train, case.arguments.samples, word, **options)
+        synthetic = sampled(case, model, chains.train, case.arguments.samples, word, **options)
         half = len(chains.holdout) // 2
-        oracle, transfer, gc = label_metrics(made, chains.train, chains.holdout, half, 1)
+        oracle, transfer, gc = label_metrics(synthetic, chains.train, chains.holdout, half, 1)
         yield {
             "generator": "transformer", "guidance": guidance, "candidates": candidates,
             "oracle": oracle.value, "ceiling": oracle.reference, "ceiling_sd": oracle.null_sd,

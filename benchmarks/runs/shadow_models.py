@@ -51,28 +51,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(case: Case) -> Iterator[dict]:
     seed, given = case.seed, case.arguments
-    training, held, fresh = deal_panels(case, given.individuals, given.sites)
-    real, n = held.beside(training), len(training.individuals)
+    training, holdout, fresh = deal_panels(case, given.individuals, given.sites)
+    real, n = holdout.beside(training), len(training.individuals)
     population = np.array(training.individuals.population)
     individuals = paired(training, real, seed)
-    unseen = fresh.haplotypes.read(0, len(training.sites))
+    fresh_alleles = fresh.haplotypes.read(0, len(training.sites))
     for name in given.generators:
         options, _ = options_of(name, given)
         audited = derive_seed(seed, "audited")
         kind = fit_individuals(
             generator_class(name)(options), options, training, np.arange(n), audited
         )
-        made = draw_individuals(kind, training.sites.contig, population, audited)
+        synthetic = draw_individuals(kind, training.sites.contig, population, audited)
         for share in given.shares:
             judged = AuditOptions(shadow_steps=share)
             models = AuditedModels({real.sites.contig: kind})
-            drawn = replace(training, haplotypes=ArrayHaplotypes(made))
+            drawn = replace(training, haplotypes=ArrayHaplotypes(synthetic))
             started = time.process_time()
             work = ShadowWork(models, [(drawn, real)], individuals, judged, seed)
             known = make_shadows(given.shadows, work)
             spent = time.process_time() - started
             estimated = given.shadows * seconds(kind, n, len(real.sites), share)
-            for label, alleles in {name: made, "fresh individuals": unseen}.items():
+            for label, alleles in {name: synthetic, "fresh individuals": fresh_alleles}.items():
                 drawn = replace(training, haplotypes=ArrayHaplotypes(alleles))
                 rows = attack(drawn, real, individuals, judged, seed, shadows=known)
                 yield {

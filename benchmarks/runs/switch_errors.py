@@ -43,8 +43,8 @@ def measure(case: Case) -> Iterator[dict]:
     options, _ = options_of("transformer", case.arguments)
     with tempfile.TemporaryDirectory() as state:
         generator = fit_generator("transformer", options, data, Path(state), seed)
-    held = panel.take_individuals(np.flatnonzero(roles == "holdout")).take_sites(modelled)
-    alleles = held.haplotypes.read(0, len(modelled)).copy()
+    holdout = panel.take_individuals(np.flatnonzero(roles == "holdout")).take_sites(modelled)
+    alleles = holdout.haplotypes.read(0, len(modelled)).copy()
     n, block = alleles.shape[1] // 2, generator.options.block_size
     called = (alleles >= 0).reshape(len(alleles), -1, 2).all(axis=2)
     heterozygous = (alleles[:, 0::2] != alleles[:, 1::2]) & called
@@ -52,7 +52,9 @@ def measure(case: Case) -> Iterator[dict]:
     planted = np.array([rng.choice(np.flatnonzero(heterozygous[:, i])) for i in range(n)])
     for i, at in enumerate(planted):
         alleles[at:, [2 * i, 2 * i + 1]] = alleles[at:, [2 * i + 1, 2 * i]]
-    population = np.repeat([data.population_names.index(p) for p in held.individuals.population], 2)
+    population = np.repeat(
+        [data.population_names.index(p) for p in holdout.individuals.population], 2
+    )
     odds = np.zeros((n, -(-len(alleles) // block) + 1))  # of the left end of each block
     for variant, values in generator.switch_log_odds(ArrayHaplotypes(alleles), population):
         odds[:, variant // block] = values

@@ -56,14 +56,14 @@ def measure(case: Case) -> Iterator[dict]:
     generator = untrained(given.variants, given.width, given.layers, rng)
     request = SampleRequest(np.arange(n) % 2, rng.integers(0, 2**60, n).astype(np.uint64))
     started = time.process_time()
-    made = np.concatenate(list(generator.sample(request)))
-    yield {"what": "sampling"} | sizes | speed_of(made.size, started)
+    synthetic = np.concatenate(list(generator.sample(request)))
+    yield {"what": "sampling"} | sizes | speed_of(synthetic.size, started)
     started = time.process_time()
-    generator.log_likelihood(ArrayHaplotypes(made), request.population)
-    yield {"what": "scoring"} | sizes | speed_of(made.size, started)
+    generator.log_likelihood(ArrayHaplotypes(synthetic), request.population)
+    yield {"what": "scoring"} | sizes | speed_of(synthetic.size, started)
     data = TrainingHaplotypes(
-        ArrayHaplotypes(made), request.population, ["a", "b"], np.arange(len(made)),
-        np.arange(len(made)) * 1e-3, np.arange(n) < 16,
+        ArrayHaplotypes(synthetic), request.population, ["a", "b"], np.arange(len(synthetic)),
+        np.arange(len(synthetic)) * 1e-3, np.arange(n) < 16,
     )  # fmt: skip
     run = TrainingRun(state_dir=None, digest="", seed=1)
     options = generator.options

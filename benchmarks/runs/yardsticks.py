@@ -11,7 +11,7 @@ before.
     ld          correlation of r2 over all pairs of sites
     member      AUC of the distance to the nearest synthetic haplotype, training against others
     loss        AATS of the other half minus that of the training half (means of both halves)
-    truth made  both halves of AATS against the other half
+    aats_holdout, aats_synthetic  both halves of AATS against the other half
     three       correlation of three-point moments at gaps of 1, 4, 16, 64, 256 sites
     pca         sliced Wasserstein distance on two components, in spreads of the first
 """
@@ -40,7 +40,7 @@ SWITCHES = (0.001, 0.005, 0.02)
 GAPS = (1, 4, 16, 64, 256)
 # set, generator: metric and value of the page of yardsticks
 EXPECTED = {
-    ("chr20", "real"): {"ld": 0.979, "truth": 0.517, "made": 0.437},
+    ("chr20", "real"): {"ld": 0.979, "aats_holdout": 0.517, "aats_synthetic": 0.437},
     ("chr20", "mosaic 0.001"): {"ld": 0.960, "member": 0.700, "loss": 0.405},
     ("chr20", "mosaic 0.005"): {"ld": 0.923, "member": 0.571, "loss": 0.090},
     ("chr20", "mosaic 0.02"): {"ld": 0.737, "member": 0.549, "loss": 0.012},
@@ -77,9 +77,9 @@ def measure(case: Case) -> Iterator[dict]:
                 training, np.arange(len(training)) * -np.log1p(-switch), 1.0, rng
             )
         scored["independent"] = independent_sites(training, rng)
-    for generator, made in scored.items():
+    for generator, synthetic in scored.items():
         expected = EXPECTED.get((name, generator), {})
-        for metric, value in _metrics(made, training, other, name, rng).items():
+        for metric, value in _metrics(synthetic, training, other, name, rng).items():
             cells = {"generator": generator, "metric": metric, "value": value}
             yield cells | {"expected": expected.get(metric)}
 
@@ -91,39 +91,43 @@ def summary(rows: list[dict]) -> str:
 
 
 def _metrics(
-    made: np.ndarray, training: np.ndarray, other: np.ndarray, name: str, rng: np.random.Generator
+    synthetic: np.ndarray,
+    training: np.ndarray,
+    other: np.ndarray,
+    name: str,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
-    upper = np.triu_indices(len(made), k=1)
-    metrics = {"ld": float(np.corrcoef(r_squared(made)[upper], r_squared(other)[upper])[0, 1])}
+    upper = np.triu_indices(len(synthetic), k=1)
+    metrics = {"ld": float(np.corrcoef(r_squared(synthetic)[upper], r_squared(other)[upper])[0, 1])}
     if name == "805":
         moments = [
             [
                 three_point(x, gap, np.ones((x.shape[1], 1), dtype=np.float32)).ravel()
                 for gap in GAPS
             ]
-            for x in (made, other)
+            for x in (synthetic, other)
         ]
         metrics["three"] = float(np.corrcoef(*(np.concatenate(m) for m in moments))[0, 1])
-        metrics["pca"] = _pca(made, other, rng)
+        metrics["pca"] = _pca(synthetic, other, rng)
         return metrics
-    within, to_other = hamming(made, made), hamming(other, made)
-    truth, synthetic = aats_halves(hamming(other, other), within, to_other)
-    metrics |= {"truth": truth, "made": synthetic}
-    if made is not training:
-        to_training = hamming(training, made)
+    within, to_other = hamming(synthetic, synthetic), hamming(other, synthetic)
+    aats_holdout, aats_synthetic = aats_halves(hamming(other, other), within, to_other)
+    metrics |= {"aats_holdout": aats_holdout, "aats_synthetic": aats_synthetic}
+    if synthetic is not training:
+        to_training = hamming(training, synthetic)
         nearest = np.concatenate([to_training.min(axis=1), to_other.min(axis=1)])
         metrics["member"] = float(roc_auc_score(np.repeat([1, 0], other.shape[1]), -nearest))
         known = np.mean(aats_halves(hamming(training, training), within, to_training))
-        metrics["loss"] = float(np.mean([truth, synthetic]) - known)
+        metrics["loss"] = float(np.mean([aats_holdout, aats_synthetic]) - known)
     return metrics
 
 
-def _pca(made: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
-    x = np.concatenate([other, made], axis=1).astype(np.float32)
+def _pca(synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> float:
+    x = np.concatenate([other, synthetic], axis=1).astype(np.float32)
     n = other.shape[1]
     fitted = Components(x.T @ x, np.arange(n), 2)
     # scores have unit variance: back to their own units
     scale = np.sqrt(fitted.values / fitted.values[0])
     return sliced_wasserstein(
-        fitted.scores * scale, fitted.project(n + np.arange(made.shape[1])) * scale, rng
+        fitted.scores * scale, fitted.project(n + np.arange(synthetic.shape[1])) * scale, rng
     )

@@ -1,4 +1,4 @@
-"""The one truth of the configuration.
+"""The one definition of the configuration.
 
 Each section is a flat model whose fields are also the options of one command: `min_mac` in the
 section `prepare` is `genoloom prepare --min-mac`. The default file `config/config.yaml`, the schema

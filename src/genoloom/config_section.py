@@ -54,8 +54,8 @@ def heads_divide_width(heads: int, info: ValidationInfo) -> int:
 
 def sorted_into(options: dict, *sections: type[Section]) -> list[Section]:
     """Options sorted into the sections that have them; the last one refuses all others."""
-    left, made = dict(options), []
+    left, filled_in = dict(options), []
     for section in sections[:-1]:
         own = {name: left.pop(name) for name in section.model_fields if name in left}
-        made.append(filled(section, own))
-    return [*made, filled(sections[-1], left)]
+        filled_in.append(filled(section, own))
+    return [*filled_in, filled(sections[-1], left)]

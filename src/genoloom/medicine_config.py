@@ -12,7 +12,7 @@ TASKS = ("imputation", "association", "scores", "ancestry")
 
 
 class PhenotypeOptions(Section):
-    """Phenotypes with a known genetic truth, for real and synthetic individuals."""
+    """Phenotypes with known genetic effects, for real and synthetic individuals."""
 
     traits: str | None = Field(
         None, description="Trait sheet (docs/personalised_medicine.md); null makes no phenotypes."

@@ -1,4 +1,4 @@
-"""The configuration: one truth, all problems at once, nothing drifts."""
+"""The configuration: one definition, all problems at once, nothing drifts."""
 
 import functools
 import json

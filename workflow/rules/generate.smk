@@ -9,7 +9,7 @@ OUTPUTS           results/synthetic/{panel}/{generator}/cohort.tsv, cohort.fam o
 """
 
 # true tracts of admixed and of inbred individuals, where the cohort has any
-TRUTH = [
+TRACTS = [
     f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{kind}.bed"
     for kind, asked in [
         ("ancestry", settings.cohort.admixture is not None),
@@ -144,7 +144,7 @@ rule generate_haplotypes:
         pvar="results/synthetic/{panel}/{generator}/{contig}.pvar.zst",
         psam="results/synthetic/{panel}/{generator}/{contig}.psam",
         provenance="results/synthetic/{panel}/{generator}/{contig}.provenance.json",
-        truth=TRUTH,
+        tracts=TRACTS,
     log:
         "logs/generate_haplotypes/{panel}.{generator}.{contig}.log",
     benchmark:

@@ -27,7 +27,7 @@ _BUILD = click.Choice(["GRCh37", "GRCh38"])
 @seed_option
 @logged
 def phenotypes(**given):
-    """Give individuals phenotypes with a known genetic truth: plink2 and REGENIE files.
+    """Give individuals phenotypes with known genetic effects: plink2 and REGENIE files.
 
     \b
     genoloom phenotypes --variants train.bcf --traits traits.toml --effects effects.json --out train

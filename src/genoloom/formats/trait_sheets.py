@@ -39,7 +39,7 @@ class SiteTable:
 
 
 @dataclass(frozen=True)
-class Truth:
+class PlantedEffects:
     """The structural model of phenotypes.
 
     Attributes
@@ -105,17 +105,17 @@ def _problem(problem: dict) -> tuple[str, str, str]:
     return key, value, message[0].lower() + message[1:]
 
 
-def write_truth(path: str | Path, truth: Truth) -> None:
+def write_planted_effects(path: str | Path, planted: PlantedEffects) -> None:
     """Write drawn effects as JSON; nothing partial is left."""
     values = {
         "format": FORMAT,
-        "sheet": truth.sheet.model_dump(exclude_none=True),
-        "sites": _columns(truth.sites),
-        "effects": {name: effects.tolist() for name, effects in truth.effects.items()},
-        "centre": truth.centre.tolist(),
-        "threshold": [None if math.isnan(t) else t for t in truth.threshold.tolist()],
-        "axes": _columns(truth.axes),
-        "loadings": truth.loadings.tolist(),
+        "sheet": planted.sheet.model_dump(exclude_none=True),
+        "sites": _columns(planted.sites),
+        "effects": {name: effects.tolist() for name, effects in planted.effects.items()},
+        "centre": planted.centre.tolist(),
+        "threshold": [None if math.isnan(t) else t for t in planted.threshold.tolist()],
+        "axes": _columns(planted.axes),
+        "loadings": planted.loadings.tolist(),
     }
     with write_beside(path) as [part]:
         part.write_text(json.dumps(values) + "\n")
@@ -128,8 +128,8 @@ def _columns(sites: SiteTable) -> dict[str, list]:
     }  # fmt: skip
 
 
-def read_truth(path: str | Path) -> Truth:
-    """Effects that `write_truth` wrote.
+def read_planted_effects(path: str | Path) -> PlantedEffects:
+    """Effects that `write_planted_effects` wrote.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def read_truth(path: str | Path) -> Truth:
         given = values["effects"].items()
         effects = {str(name): _numbers(rows, (n, len(sites))) for name, rows in given}
         threshold = [0.0 if t is None else t for t in values["threshold"]]
-        truth = Truth(
+        planted = PlantedEffects(
             sheet, sites, effects, _numbers(values["centre"], (n,)), _numbers(threshold, (n,)),
             axes, _numbers(values["loadings"], (sheet.components, len(axes))),
         )  # fmt: skip
@@ -155,7 +155,7 @@ def read_truth(path: str | Path) -> Truth:
             raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise InputError(path, "holds parts that do not fit each other", remedy=MAKE) from None
-    return truth
+    return planted
 
 
 def _sites(columns: dict) -> SiteTable:

@@ -26,12 +26,12 @@ def nearest(distances: np.ndarray, same_rows: bool = False) -> np.ndarray:
 def aats_halves(
     within_real: np.ndarray, within_synthetic: np.ndarray, between: np.ndarray
 ) -> tuple[float, float]:
-    """Nearest-neighbour adversarial accuracy: the truth half and the synthetic half; ties count one
+    """Nearest-neighbour adversarial accuracy: the real half and the synthetic half; ties count one
     half.
 
-    Yale et al. 2020, doi:10.1016/j.neucom.2019.12.136. Truth half: share of real rows whose nearest
-    other real row is nearer than their nearest synthetic row. 0.5 each is perfect; a truth half
-    near 0 means that real rows sit on synthetic ones, near 1 that no synthetic row comes near. The
+    Yale et al. 2020, doi:10.1016/j.neucom.2019.12.136. Real half: share of real rows whose nearest
+    other real row is nearer than their nearest synthetic row. 0.5 each is perfect; a real half near
+    0 means that real rows are close to synthetic ones, near 1 that no synthetic row comes near. The
     mean of the halves can be 0.5 for bad data, so it is never given alone.
 
     Parameters

@@ -26,7 +26,7 @@ from genoloom.validation.metric_ids import MetricId
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "role": "role", "sites_lost": "sites lost",
     "ld_r2_correlation": "LD r² correlation",
-    "classifier_auc": "classifier AUC", "aats_truth": "AATS truth",
+    "classifier_auc": "classifier AUC", "aats_holdout": "AATS holdout",
     "aats_synthetic": "AATS synthetic",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
@@ -52,7 +52,7 @@ GUIDE = {
     "distances": "Good: synthetic individuals are as far from each other as holdout individuals "
     "are.",
     "bits": "Good: shorter than the bars of all chains, the whole mixture included. It is the cost "
-    "of predicting unseen real sequences.",
+    "of predicting real holdout sequences.",
     "gc": "Good: the orange outline follows the blue one.",
     "kmers": "Good: points on the diagonal.",
     "places": "Good: the orange line follows the edge of the blue area, peaks included.",

@@ -9,8 +9,8 @@ from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.verdicts import REAL, Verdict, worst
 
 HAPLOTYPE_COLUMNS = [
-    "panel", "generator", "role", "sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth",
-    "aats_synthetic",
+    "panel", "generator", "role", "sites_lost", "ld_r2_correlation", "classifier_auc",
+    "aats_holdout", "aats_synthetic",
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
 SEQUENCE_COLUMNS = [
@@ -18,7 +18,13 @@ SEQUENCE_COLUMNS = [
     "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
 ]  # fmt: skip
 SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc")
-KEY_METRICS = ("sites_lost", "ld_r2_correlation", "classifier_auc", "aats_truth", "aats_synthetic")
+KEY_METRICS = (
+    "sites_lost",
+    "ld_r2_correlation",
+    "classifier_auc",
+    "aats_holdout",
+    "aats_synthetic",
+)
 LEAK_COLUMNS = ["generator", "role", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
     Better.HIGHER: "higher",

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 VARIANTS = (".vcf.gz", ".bcf")
 INDEXES = (".tbi", ".csi")
-TRUTH = (".ancestry.bed", ".autozygous.bed")
+TRACTS = (".ancestry.bed", ".autozygous.bed")
 MODELS = "model/"  # role of a model in a record
 SHADOWS = "shadow/"  # of the scores of a shadow model, and where they are next to the audit
 
@@ -325,7 +325,7 @@ class Chain:
         missing is in the record.
         """
         indexes = tuple(variants + index for variants in VARIANTS for index in INDEXES)
-        other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRUTH)]
+        other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANTS, *indexes, *TRACTS)]
         return [*panel_files(prefix), *(path for path in other if path.exists())]
 
     def _baselines(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:

@@ -132,7 +132,7 @@ def measure_cohort(
     stands_for = {label: typed.get(label, label) for label in known}
     files = {f"panel/{p.name}": p for prefix in panels for p in panel_files(prefix)}
     files |= {f"templates/{p.name}": p for prefix in templates for p in panel_files(prefix)}
-    made = Making("panel measure", files | {"split": split})
+    record = Making("panel measure", files | {"split": split})
     individuals = len(own)
     label = np.array([list(stands_for).index(name) for name in own])
     close_directory(out.parent)
@@ -153,7 +153,7 @@ def measure_cohort(
             raise InputError(
                 "--delta", f"{delta:g}", expected="far below one in the number of individuals"
             )
-        chosen = [made.digests, stands_for, epsilon, delta, noise, seed if noise == "seed" else 0]
+        chosen = [record.digests, stands_for, epsilon, delta, noise, seed if noise == "seed" else 0]
         name = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
         spent = spend(budget, name, partial(_what_is_left, budget, epsilon, delta))
         mu = spent[name]
@@ -187,7 +187,7 @@ def measure_cohort(
         contigs={contig: pair.public.sites.digest() for contig, pair in pairs.items()},
     )  # fmt: skip
     write_statistics(out, words, arrays)
-    made.write(record_path(out.with_suffix("")), [out, out.with_suffix(".json")])
+    record.write(record_path(out.with_suffix("")), [out, out.with_suffix(".json")])
 
 
 def _up(epsilon: float) -> float:

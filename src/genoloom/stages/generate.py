@@ -92,8 +92,8 @@ def generate(
             "seed": seed,
         }
         index = write_variants(out, panel, provenance)
-    truth = plan.write_truth(prefix, sites, individuals, known)
-    record.write(record_path(prefix), [*panel_files(prefix), out, index, *truth], seed=seed)
+    tracts = plan.write_tracts(prefix, sites, individuals, known)
+    record.write(record_path(prefix), [*panel_files(prefix), out, index, *tracts], seed=seed)
 
 
 def generate_part(
@@ -262,7 +262,7 @@ class Plan:
             blocks = copy_autozygous(blocks, self.autozygous.take(founders))
         return blocks
 
-    def write_truth(
+    def write_tracts(
         self, prefix: Path, sites: Sites, individuals: Individuals, names: list[str]
     ) -> list[Path]:
         """Write where individuals are admixed and autozygous, if any are; returns the files."""

@@ -14,7 +14,12 @@ from genoloom.formats.plink_tables import read_identities
 from genoloom.formats.private_directories import PRIVATE as PRIVATE_PLACES
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import write_table
-from genoloom.formats.trait_sheets import Truth, read_trait_sheet, read_truth, write_truth
+from genoloom.formats.trait_sheets import (
+    PlantedEffects,
+    read_planted_effects,
+    read_trait_sheet,
+    write_planted_effects,
+)
 from genoloom.formats.variant_header import real_path
 from genoloom.panel import Individuals
 from genoloom.popgen.phenotypes import individual_normals, individual_uniforms
@@ -22,7 +27,7 @@ from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, r
 from genoloom.stages.trait_architecture import (
     component_scores,
     covariate_part,
-    draw_truth,
+    draw_planted_effects,
     genetic_values,
 )
 from genoloom.traits import TraitSheet
@@ -58,26 +63,26 @@ def phenotypes(
         A file is missing or damaged, the sheet has problems, or its sites are not in the panel.
     """
     source = effects if traits is None else traits
-    truth = read_truth(effects) if traits is None else None
-    sheet = read_trait_sheet(traits) if truth is None else truth.sheet
+    planted = read_planted_effects(effects) if traits is None else None
+    sheet = read_trait_sheet(traits) if planted is None else planted.sheet
     with tempfile.TemporaryDirectory(prefix="genoloom-") as folder:
         files = read_genotypes("panel", variants, Path(folder) / "panel")
         files = labelled(files, read_sheets(samples or []), complete=bool(samples))
         columns = covariates(files.individuals, sheet, seed)
-        if truth is None:
-            truth = draw_truth(files, sheet, source, seed, columns)
-        columns |= component_scores(files, truth.axes, truth.loadings)
-        genetic = centred_values(files, truth, source)
+        if planted is None:
+            planted = draw_planted_effects(files, sheet, source, seed, columns)
+        columns |= component_scores(files, planted.axes, planted.loadings)
+        genetic = centred_values(files, planted, source)
     individuals = files.individuals
     if any(place.name in PRIVATE_PLACES for place in out.absolute().parents):
         close_directory(out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     if traits is not None:
         effects.parent.mkdir(parents=True, exist_ok=True)
-        write_truth(effects, truth)
-    values, parts = realised(individuals, truth, columns, genetic, seed)
+        write_planted_effects(effects, planted)
+    values, parts = realised(individuals, planted, columns, genetic, seed)
     names = identities(variants[0], individuals)
-    binary = {trait.name for trait in truth.sheet.traits if trait.type == "binary"}
+    binary = {trait.name for trait in planted.sheet.traits if trait.type == "binary"}
     write_plink2(Path(f"{out}.pheno"), names, values, binary)
     write_regenie(Path(f"{out}.regenie.pheno"), names, values)
     write_plink2(Path(f"{out}.covar"), names, columns, set())
@@ -91,7 +96,7 @@ def phenotypes(
     table = Path(f"{out}.truth.tsv")
     write_table(table, ["individual", "population", *parts], rows)
     table.chmod(PRIVATE)
-    _say(truth, parts, len(individuals))
+    _say(planted, parts, len(individuals))
 
 
 def identities(variants: Path, individuals: Individuals) -> list[tuple[str, str]]:
@@ -121,7 +126,7 @@ def covariates(individuals: Individuals, sheet: TraitSheet, seed: int) -> dict[s
     return columns
 
 
-def centred_values(files: GenotypeFiles, truth: Truth, source: Path) -> np.ndarray:
+def centred_values(files: GenotypeFiles, planted: PlantedEffects, source: Path) -> np.ndarray:
     """Genetic values less the mean of the individuals that effects were drawn on.
 
     A missing call, and a site that the files lack, count as the mean dosage of those individuals.
@@ -135,8 +140,8 @@ def centred_values(files: GenotypeFiles, truth: Truth, source: Path) -> np.ndarr
     InputError
         The files have none of the sites.
     """
-    values, found = genetic_values(files, truth.sites, truth.effects)
-    total = len(truth.sites)
+    values, found = genetic_values(files, planted.sites, planted.effects)
+    total = len(planted.sites)
     if total and not found:
         raise InputError(
             files.label, f"has none of the {total} causal sites of {source.name}",
@@ -145,18 +150,18 @@ def centred_values(files: GenotypeFiles, truth: Truth, source: Path) -> np.ndarr
         )  # fmt: skip
     if found < total:
         log.warning("%d of %d causal sites are not in the panel", total - found, total)
-    return values - truth.centre[:, None]
+    return values - planted.centre[:, None]
 
 
 def realised(
     individuals: Individuals,
-    truth: Truth,
+    planted: PlantedEffects,
     columns: dict[str, np.ndarray],
     genetic: np.ndarray,
     seed: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Phenotypes by trait (cases 1, controls 0; nan is missing), and all parts of liabilities."""
-    sheet = truth.sheet
+    sheet = planted.sheet
     root = np.linalg.cholesky(sheet.correlation("environmental"))
     normal = root @ np.stack(
         [individual_normals(seed, individuals.id, "noise", t) for t in sheet.names]
@@ -173,7 +178,7 @@ def realised(
         own["liability"] = sum(own.values())
         parts |= {f"{trait.name}_{name}": part for name, part in own.items()}
         if trait.type == "binary":
-            value = (own["liability"] > truth.threshold[k]).astype(float)
+            value = (own["liability"] > planted.threshold[k]).astype(float)
         else:
             value = trait.mean + trait.sd * own["liability"]
         lost = individual_uniforms(seed, individuals.id, "missing", trait.name) < trait.missing
@@ -181,8 +186,8 @@ def realised(
     return values, parts
 
 
-def _say(truth: Truth, parts: dict[str, np.ndarray], n: int) -> None:
-    for trait in truth.sheet.traits:
+def _say(planted: PlantedEffects, parts: dict[str, np.ndarray], n: int) -> None:
+    for trait in planted.sheet.traits:
         genetic, shift, whole = (
             parts[f"{trait.name}_{part}"] for part in ("genetic", "environment", "liability")
         )  # fmt: skip

@@ -165,7 +165,7 @@ class Bundle:
         }
         write_variants(variants, panel, header)
         plan = make_plan(evidence.cohort, sites, generator)
-        plan.write_truth(prefix, sites, panel.individuals, generator.population_names)
+        plan.write_tracts(prefix, sites, panel.individuals, generator.population_names)
         return variants
 
     def _write_consensus(self, contig: str, variants: Path) -> list[str]:

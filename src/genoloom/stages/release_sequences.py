@@ -123,13 +123,13 @@ class _Files:
     def _judge(self, options: ReleaseOptions) -> list[str]:
         """What the tables say."""
         model, _, _ = load_sequence_generator(self.inputs["model"])
-        train, made = (read_set(self.inputs[role]) for role in ("train", "synthetic"))
+        train, synthetic = (read_set(self.inputs[role]) for role in ("train", "synthetic"))
         planted = train.take(is_canary(train))
         private = read_records(self.audit, PrivateAttackRow)
         found = audit_reasons(private, self.generator, options, bool(len(planted)))
         if model.name != self.generator:
             found.append("model: is of another generator")
-        if len(planted) and copies(made, planted).any():
+        if len(planted) and copies(synthetic, planted).any():
             found.append("sequences: a planted sequence is among the synthetic ones")
         return found + fidelity_reasons(
             read_records(self.fidelity, MetricRow), self.generator, options

@@ -64,8 +64,8 @@ def star_alleles(
     real_files = {name: v for name, v in comparands.items() if name != "synthetic"}
     rows, table = [], []
     with open_real(**real_files) as real:
-        made = real.read(SYNTHETIC, synthetic)
-        for files in (real.train, real.holdout, made):
+        synthetic = real.read(SYNTHETIC, synthetic)
+        for files in (real.train, real.holdout, synthetic):
             require_individuals(files, FEWEST)
             if files.unphased:
                 log.warning(
@@ -78,11 +78,11 @@ def star_alleles(
                     raise without_variants(real.train, gene, build)
                 continue
             holdout, _ = call_gene(real.holdout, gene, build)
-            own, kept = call_gene(made, gene, build)
-            rows += _rows(gene, (real.train, train), (real.holdout, holdout), (made, own))
+            own, kept = call_gene(synthetic, gene, build)
+            rows += _rows(gene, (real.train, train), (real.holdout, holdout), (synthetic, own))
             rows.append(_row(gene, "variants_found", ALL, REAL, len(found)))
             rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, len(kept)))
-            table += _calls_of(made, own)
+            table += _calls_of(synthetic, own)
         if not rows:
             raise without_variants(real.train, asked[0], build)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -142,13 +142,13 @@ def _row(gene: Gene, metric: str, population: str, data: str, value: float) -> d
 Called = tuple[GenotypeFiles, StarCalls]
 
 
-def _rows(gene: Gene, train: Called, holdout: Called, made: Called) -> list[dict]:
+def _rows(gene: Gene, train: Called, holdout: Called, synthetic: Called) -> list[dict]:
     rows = []
     populations = sorted(set(holdout[0].individuals.population))
     names = (ALL, *populations) if len(populations) > 1 else (ALL,)
     kinds = {"diplotype_tv": "diplotype"}
     kinds |= {"phenotype_tv": "phenotype"} if gene.has_phenotypes else {}
-    for data, (files, calls) in ((REAL, train), (SYNTHETIC, made)):
+    for data, (files, calls) in ((REAL, train), (SYNTHETIC, synthetic)):
         for metric, kind in kinds.items():
             one, other = (np.array(getattr(c, kind)) for c in (calls, holdout[1]))
             for name in names:
@@ -163,7 +163,7 @@ def _rows(gene: Gene, train: Called, holdout: Called, made: Called) -> list[dict
             share = unmatched / len(calls.allele)
             rows.append(_row(gene, "unmatched_haplotypes", ALL, data, share))
     copies = Counter(train[1].allele)
-    lost = [a for a, n in copies.items() if n > FEW and a not in set(made[1].allele)]
+    lost = [a for a, n in copies.items() if n > FEW and a not in set(synthetic[1].allele)]
     rows.append(_row(gene, "alleles_lost", ALL, SYNTHETIC, len(lost)))
     if lost:
         log.info("%s: the synthetic individuals do not have %s", gene.name, ", ".join(sorted(lost)))

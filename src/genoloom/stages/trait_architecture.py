@@ -9,7 +9,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.scoring_files import Weights, read_causal_sites, read_scoring_file
-from genoloom.formats.trait_sheets import SiteTable, Truth
+from genoloom.formats.trait_sheets import PlantedEffects, SiteTable
 from genoloom.panel import Sites, allele_counts
 from genoloom.popgen.phenotypes import (
     calibration,
@@ -78,9 +78,9 @@ def _as_sites(contig: str, sites: SiteTable, rows: np.ndarray) -> Sites:
     return Sites(contig, sites.position[rows], *texts, names, nothing)
 
 
-def draw_truth(
+def draw_planted_effects(
     files: GenotypeFiles, sheet: TraitSheet, path: Path, seed: int, columns: dict[str, np.ndarray]
-) -> Truth:  # fmt: skip
+) -> PlantedEffects:  # fmt: skip
     """Draw causal sites and effects, and scale them so that each trait has its heritability, and
     each pair its genetic correlation, among all individuals of the files.
 
@@ -118,7 +118,7 @@ def draw_truth(
     sites = _take(whole, kept)
     effects = {name: e[:, kept] for name, e in effects.items()}
     n = len(sheet.traits)
-    truth = Truth(sheet, sites, effects, np.zeros(n), np.full(n, np.nan), axes, loadings)
+    planted = PlantedEffects(sheet, sites, effects, np.zeros(n), np.full(n, np.nan), axes, loadings)
     values, _ = genetic_values(files, sites, effects)
     for group in sheet.groups():
         spread = np.sqrt([sheet.traits[k].heritability for k in group])
@@ -138,15 +138,15 @@ def draw_truth(
         for own in effects.values():
             own[group] = scale @ own[group]
     values, _ = genetic_values(files, sites, effects)
-    truth.centre[:] = values.mean(axis=1)
+    planted.centre[:] = values.mean(axis=1)
     columns = columns | component_scores(files, axes, loadings)
     for k, trait in enumerate(sheet.traits):
         if trait.type == "binary":
             shift = [trait.environment.get(name, 0.0) for name in files.individuals.population]
-            mean = values[k] - truth.centre[k] + covariate_part(trait, sheet, columns) + shift
+            mean = values[k] - planted.centre[k] + covariate_part(trait, sheet, columns) + shift
             noise = np.sqrt(max(trait.noise_variance, 0.0))
-            truth.threshold[k] = liability_threshold(mean, noise, trait.prevalence)
-    return truth
+            planted.threshold[k] = liability_threshold(mean, noise, trait.prevalence)
+    return planted
 
 
 def covariate_part(trait: Trait, sheet: TraitSheet, columns: dict[str, np.ndarray]) -> np.ndarray:

@@ -36,7 +36,7 @@ from genoloom.stages.genotypes import GenotypeFiles
 from genoloom.stages.imputation_programs import found_programs
 from genoloom.stages.inputs import Comparands
 from genoloom.stages.phenotypes import centred_values, covariates, realised
-from genoloom.stages.trait_architecture import draw_truth
+from genoloom.stages.trait_architecture import draw_planted_effects
 from genoloom.traits import Causal, Trait, TraitSheet
 from genoloom.utility.ancestry import measure_ancestry
 from genoloom.utility.association import Binary, Study, measure_association, measure_scores
@@ -395,7 +395,7 @@ def _planted(
     shift = np.linspace(-SHIFT, SHIFT, len(names)) if len(names) > 1 else [0.0]
     causal = Causal(number=options.causal, min_maf=COMMON)
     heritability = options.heritability
-    planted = [
+    with_effect = [
         Trait(name=f"planted{i}", heritability=heritability, causal=causal)
         for i in range(options.traits)
     ]
@@ -404,7 +404,7 @@ def _planted(
         Trait(name=f"null{i}", heritability=0, causal=causal, environment=environment)
         for i in range(options.traits)
     ]
-    sheet = TraitSheet(traits=planted + null)
+    sheet = TraitSheet(traits=with_effect + null)
 
     def files(*panels: str) -> GenotypeFiles:
         whole = join_individuals(*(members[panel] for panel in panels))
@@ -417,13 +417,13 @@ def _planted(
 
     everybody = files(REAL, HOLDOUT)
     columns = covariates(everybody.individuals, sheet, seed)
-    truth = draw_truth(everybody, sheet, SOURCE, derive_seed(seed, "effects"), columns)
+    planted = draw_planted_effects(everybody, sheet, SOURCE, derive_seed(seed, "effects"), columns)
 
     def study(panel: str) -> Study:
         own = files(panel)
-        genetic = centred_values(own, truth, SOURCE)
+        genetic = centred_values(own, planted, SOURCE)
         columns = covariates(own.individuals, sheet, seed)
-        values, _ = realised(own.individuals, truth, columns, genetic, seed)
+        values, _ = realised(own.individuals, planted, columns, genetic, seed)
         y = np.stack(list(values.values()))
         population = np.array(own.individuals.population)
         inside = (population[:, None] == np.array(names[1:])).astype(float)
@@ -434,8 +434,8 @@ def _planted(
         (own.sites.contig.removeprefix("chr"), *key): i
         for i, (own, key) in enumerate((own, key) for own in common for key in own.sites.keys())
     }
-    sites = truth.sites
+    sites = planted.sites
     keys = zip(sites.contig, sites.position.tolist(), sites.ref, sites.alt, strict=True)
     caused = np.zeros((options.traits, sum(len(own.cm) for own in common)), dtype=bool)
-    caused[:, [where[key] for key in keys]] = truth.effects[""][: options.traits] != 0
+    caused[:, [where[key] for key in keys]] = planted.effects[""][: options.traits] != 0
     return {panel: study(panel) for panel in PANELS}, study(HOLDOUT), caused

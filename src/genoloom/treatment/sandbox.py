@@ -59,7 +59,7 @@ class Trial:
         0 or 1.
     y : ndarray, float64, shape (n,)
     tau, propensity : ndarray, float64, shape (n,), or None
-        The truth, where the structural model made the trial.
+        The true effect, where the structural model drew the trial.
     """
 
     x: np.ndarray

@@ -1,4 +1,6 @@
-"""Association scans of planted traits in each panel, against the truth, and polygenic scores."""
+"""Association scans of planted traits in each panel, against the planted effects, and polygenic
+scores.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,7 +63,7 @@ class Binary:
 def measure_association(
     studies: dict[str, Study], holdout: Study, causal: np.ndarray, binary: Binary
 ) -> tuple[list[Measure], dict]:  # fmt: skip
-    """Slope of estimated effects against the truth, power, and false positives and lambda of null
+    """Slope of estimated against planted effects, power, and false positives and lambda of null
     traits; and quantiles of p-values for a plot. Of all traits by linear regression, and of
     binary ones by logistic regression.
 
@@ -70,7 +72,7 @@ def measure_association(
     is that of estimates on it, through 0, over all sites, so that none is selected by
     what was found. True effects are those among held-out individuals, whose sampling would bias a
     regression downwards; so those among the training individuals are the instrument: the sum of
-    products of estimates and truth over that of both truths (Wald 1940,
+    products of estimates and true effects over that of both true effects (Wald 1940,
     doi:10.1214/aoms/1177731868).
 
     Parameters
@@ -80,7 +82,7 @@ def measure_association(
     at = (np.arange(QUANTILES) + 0.5) / QUANTILES
     at = np.concatenate([10.0 ** -np.arange(5, 2, -0.25), at])
     measures, drawn = [], {"expected": at.tolist()}
-    truth, in_training = (
+    true_effect, in_training = (
         linear_scan(study.dosage, study.genetic, study.covariates)[0]
         for study in (holdout, studies[REAL])
     )
@@ -91,13 +93,13 @@ def measure_association(
         p, p0 = (2 * student.sf(np.abs(x), free) for x in (t, t0))
         # sites that do not vary here were not tested
         varies = np.ptp(study.dosage, axis=1) > 0
-        measures += _measures(panel, "", effect, truth, in_training, causal, p, p0[:, varies])
+        measures += _measures(panel, "", effect, true_effect, in_training, causal, p, p0[:, varies])
         for name, ps in (("null", p0), ("planted", p)):
             drawn.setdefault(name, {})[panel] = np.quantile(ps[:, varies], at).tolist()
     if not binary.number:
         return measures, drawn
     causal = causal[: binary.number]
-    truth, in_training = (
+    true_effect, in_training = (
         logistic_scan(study.dosage, binary.risk(study.genetic), study.covariates)[0]
         for study in (holdout, studies[REAL])
     )
@@ -106,21 +108,23 @@ def measure_association(
         _, z0 = logistic_scan(study.dosage, binary.cases(study.null), study.covariates)
         p, p0 = (2 * norm.sf(np.abs(x)) for x in (z, z0))
         tested = (z0 != 0).all(axis=0)
-        told = np.where(z != 0, truth, 0.0)  # the slope is over sites with a finite estimate
+        told = np.where(z != 0, true_effect, 0.0)  # the slope is over sites with a finite estimate
         measures += _measures(panel, LOGISTIC, effect, told, in_training, causal, p, p0[:, tested])
         drawn.setdefault("null, binary", {})[panel] = np.quantile(p0[:, tested], at).tolist()
     return measures, drawn
 
 
 def _measures(
-    panel: str, method: str, effect: np.ndarray, truth: np.ndarray, in_training: np.ndarray,
+    panel: str, method: str, effect: np.ndarray, true_effect: np.ndarray, in_training: np.ndarray,
     causal: np.ndarray, p: np.ndarray, p0: np.ndarray,
 ) -> Iterator[Measure]:  # fmt: skip
     """From effects and p-values of planted traits, and p-values of null traits at the sites that
     were tested.
     """
-    slope = np.stack([np.sum(effect * truth, 1), np.sum(in_training * truth, 1)], axis=1)
-    found = (p < FAMILY / len(truth[0])) & causal
+    slope = np.stack(
+        [np.sum(effect * true_effect, 1), np.sum(in_training * true_effect, 1)], axis=1
+    )
+    found = (p < FAMILY / len(true_effect[0])) & causal
     power = np.stack([found.sum(axis=1), causal.sum(axis=1)], axis=1)
     false = np.stack([(p0 < LEVEL).sum(axis=1), np.full(len(p0), p0.shape[1])], axis=1)
     counts = np.stack([np.histogram(row, BINS, (0, 1))[0] for row in p0])

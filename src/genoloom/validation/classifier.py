@@ -171,7 +171,7 @@ def trees_auc(columns: np.ndarray, label: np.ndarray, individual: np.ndarray, se
 
 def _by_frequency(ids: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Each haplotype's rank by frequency among the training rows (0: the most frequent), float32;
-    unseen ones come last.
+    those that never occur come last.
     """
     ranks = np.empty(ids.shape, dtype=np.float32)
     for w, row in enumerate(ids):

@@ -185,7 +185,7 @@ class MetricId(_Titled):
     RECALL = "recall", "Recall: real rows among synthetic ones", REFERENCE
     DENSITY = "density", "Density of synthetic rows around real ones", REFERENCE
     COVERAGE = "coverage", "Real rows that have a synthetic neighbour", REFERENCE
-    AATS_TRUTH = "aats_truth", "Nearest neighbours of real rows (AATS)", HALF
+    AATS_HOLDOUT = "aats_holdout", "Nearest neighbours of real rows (AATS)", HALF
     AATS_SYNTHETIC = "aats_synthetic", "Nearest neighbours of synthetic rows (AATS)", HALF
     MMD = "mmd", "Maximum mean discrepancy", LOWER
     CLASSIFIER_AUC = "classifier_auc", "Classifier, synthetic against real (AUC)", HALF
@@ -196,7 +196,7 @@ class MetricId(_Titled):
         "Bits per base",
         LOWER,
         "bits",
-        "Cost of predicting a base of an unseen sequence",
+        "Cost of predicting a base of a holdout sequence",
         CHAIN,
     )
     GC_DISTANCE = (
@@ -381,7 +381,7 @@ class TaskId(_Titled):
     """
 
     DOSAGE_R2 = "dosage_r2", "Imputed dosages (r²), over the real panel's", HIGHER
-    EFFECT_SLOPE = "effect_slope", "Effects of planted traits, slope on the truth", REFERENCE
+    EFFECT_SLOPE = "effect_slope", "Effects of planted traits, slope on the planted ones", REFERENCE
     SCORE_R2 = "score_r2", "Polygenic scores (r²), over real-trained", HIGHER
     BALANCED_ACCURACY = "balanced_accuracy", "Ancestry called, over real-trained", HIGHER
     PROJECTION_R2 = "projection_r2", "Projection on components, over real ones", HIGHER

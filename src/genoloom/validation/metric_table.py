@@ -330,7 +330,7 @@ TABLE = (
         M.IMPUTATION_R2, MetricType.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True
     ),
     # two-sample tests
-    pair(M.AATS_TRUTH, MetricType.ADVERSARIAL, structure.aats_truth),
+    pair(M.AATS_HOLDOUT, MetricType.ADVERSARIAL, structure.aats_holdout),
     pair(M.AATS_SYNTHETIC, MetricType.ADVERSARIAL, structure.aats_synthetic),
     pair(M.MMD, MetricType.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
     pair(

@@ -98,7 +98,7 @@ def test_tab_numbers_and_uses(tmp_path):
     assert "(0.93 ± 0.001)" in page
     own = data["data"][0]
     assert len(own["utility"]) == len(GENERATORS) * len(tasks())
-    assert {f["title"] for f in own["utility"]} >= {"Polygenic scores, r² with the truth"}
+    assert {f["title"] for f in own["utility"]} >= {"Polygenic scores, r² with the genetic values"}
     assert len(own["effects"]) == len(GENERATORS) * len(effects())
     [judged] = [j for j in own["judgements"] if j["generator"] == LEARNED]
     grades = {(u["use"], u["population"]): u for u in judged["uses"]}

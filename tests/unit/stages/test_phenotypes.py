@@ -1,4 +1,4 @@
-"""Phenotypes through files: what was asked is realised, and the same truth holds for others."""
+"""Phenotypes through files: what was asked is realised, and the same effects hold for others."""
 
 import copy
 import shutil
@@ -14,7 +14,7 @@ from genoloom.cli import genoloom
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
-from genoloom.formats.trait_sheets import SiteTable, read_truth
+from genoloom.formats.trait_sheets import SiteTable, read_planted_effects
 from genoloom.panel import Individuals
 from genoloom.stages import trait_architecture
 from genoloom.stages.genotypes import read_genotypes
@@ -114,7 +114,7 @@ def test_dialects(made):
     assert {line.split("\t")[3] for line in regenie[1:-1]} == {"0", "1"}
 
 
-def test_the_same_truth_holds_for_others(made, tmp_path):
+def test_the_same_effects_hold_for_others(made, tmp_path):
     """Some individuals in another order, with swapped alleles and without a site."""
     folder, alleles, individuals = made
     index = np.array([7, 3, 500])
@@ -155,16 +155,16 @@ def test_effects_of_populations(made):
     sheet = {"traits": [trait | {"population_effects": {"B": 0.0}}]}
     (folder / "own.yaml").write_text(yaml.safe_dump(sheet))
     run(folder, traits=folder / "own.yaml", effects=folder / "own.json", out="own")
-    truth = read_truth(folder / "own.json")
-    assert set(truth.effects) == {"", "B"}
-    both = np.corrcoef(truth.effects[""][0], truth.effects["B"][0])
+    planted = read_planted_effects(folder / "own.json")
+    assert set(planted.effects) == {"", "B"}
+    both = np.corrcoef(planted.effects[""][0], planted.effects["B"][0])
     assert both[0, 1] == pytest.approx(0, abs=0.25)
     [genetic] = columns(folder / "own.truth.tsv", ["y_genetic"])
     dosage = alleles[:, 0::2] + alleles[:, 1::2]
-    rows = truth.sites.position // 100 - 1
+    rows = planted.sites.position // 100 - 1
     for name, own in (("", "A"), ("B", "B")):
         inside = np.array(individuals.population) == own
-        expected = truth.effects[name][0] @ dosage[rows][:, inside] - truth.centre[0]
+        expected = planted.effects[name][0] @ dosage[rows][:, inside] - planted.centre[0]
         assert genetic[inside] == pytest.approx(expected, abs=1e-4)
 
 
@@ -208,7 +208,7 @@ def test_effects_of_a_score_keep_their_ratio_and_sign(made):
     sheet = {"build": "GRCh38", "traits": [trait]}
     (folder / "score.yaml").write_text(yaml.safe_dump(sheet))
     run(folder, traits=folder / "score.yaml", effects=folder / "score.json", out="score")
-    effects = read_truth(folder / "score.json").effects[""][0]
+    effects = read_planted_effects(folder / "score.json").effects[""][0]
     assert effects / effects[0] == pytest.approx([1, -0.5, -0.5])
 
 
@@ -331,10 +331,10 @@ def test_plink2_reads_them_and_finds_the_effect(made, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 covariates loaded" in done.stdout, done.stdout
     assert list(tmp_path.glob("glm.t2d.glm.logistic*"))
-    truth = read_truth(folder / "effects.json")
-    only = truth.effects[""][2]
+    planted = read_planted_effects(folder / "effects.json")
+    only = planted.effects[""][2]
     at = int(np.abs(only).argmax())
     rows = read_table(tmp_path / "glm.lipid.glm.linear")
-    row = next(r for r in rows if int(r["POS"]) == truth.sites.position[at])
-    sign = 1 if row["A1"] == truth.sites.alt[at] else -1
+    row = next(r for r in rows if int(r["POS"]) == planted.sites.position[at])
+    sign = 1 if row["A1"] == planted.sites.alt[at] else -1
     assert sign * float(row["BETA"]) == pytest.approx(only[at], abs=4 * float(row["SE"]))

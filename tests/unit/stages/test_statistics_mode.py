@@ -15,7 +15,7 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.privacy_budget import read_budget
 from genoloom.formats.provenance import read_provenance
 from genoloom.formats.statistics_files import read_statistics
-from genoloom.models.haplotype.templates import Walk
+from genoloom.models.haplotype.templates import BlockTables
 from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes
 from genoloom.privacy.accounting import epsilon_of, mu_of, together
@@ -226,10 +226,14 @@ def test_anchors_score_whom_they_make_more_frequent(study, tmp_path):
     alleles = panel.haplotypes.read(0, len(sites))[:, :12]
     population = np.repeat([names.index(x) for x in ("FIN", "IBS", "B")], 4)
     found = generator.anchor_score(ArrayHaplotypes(alleles), population)
-    walk, size, wanted = Walk(generator.panel, 0), generator.options.block_size, np.zeros(12)
+    tables, size, wanted = (
+        BlockTables(generator.panel, 0),
+        generator.options.block_size,
+        np.zeros(12),
+    )
     for k, factors in enumerate(generator.anchors.factors):
         block = alleles[k * size : (k + 1) * size].T
-        tokens = walk.table(k).alleles(size)[:, : block.shape[1]].tolist()
+        tokens = tables.table(k).alleles(size)[:, : block.shape[1]].tolist()
         for row, p in enumerate(population):
             if block[row].tolist() in tokens:
                 token = tokens.index(block[row].tolist())

@@ -86,14 +86,14 @@ def test_independent_sites_fail_linkage_but_not_frequencies(population):
         "coverage",
     ):
         assert rows[metric].verdict == "fail", metric
-    assert rows["aats_truth"].verdict == "fail"
+    assert rows["aats_holdout"].verdict == "fail"
 
 
 def test_a_copy_of_the_holdout_is_too_close(population):
     _, real, _ = population
     rows, *_ = table(real[:, : 2 * N], real)
     assert rows["frequency_error"].verdict == "overfitted"
-    assert rows["aats_truth"].verdict == "overfitted"
+    assert rows["aats_holdout"].verdict == "overfitted"
 
 
 def test_haplotypes_that_cannot_be_are_counted(population):

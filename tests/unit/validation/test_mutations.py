@@ -162,7 +162,7 @@ FAST = tuple(
         "frequency_error",
         "ld_r2_correlation",
         "distinct_haplotypes",
-        "aats_truth",
+        "aats_holdout",
         "haplotype_distance",
     )
 )
@@ -187,8 +187,8 @@ def test_swapped_roles_are_noticed(population):
     swapped = ["train"] * N + ["holdout"] * N
     copy_of_holdout = population[:, : 2 * N]
     real = population[:, : 4 * N]
-    assert judged(copy_of_holdout, real, roles)["aats_truth", "all"].verdict == "overfitted"
-    assert judged(copy_of_holdout, real, swapped)["aats_truth", "all"].verdict == "pass"
+    assert judged(copy_of_holdout, real, roles)["aats_holdout", "all"].verdict == "overfitted"
+    assert judged(copy_of_holdout, real, swapped)["aats_holdout", "all"].verdict == "pass"
 
 
 def test_a_dropped_reference_is_noticed(population, monkeypatch):

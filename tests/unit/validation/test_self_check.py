@@ -161,7 +161,7 @@ def test_the_size_of_what_linkage_lacks_is_no_matter_of_spread(measured):
             measured, "independent sites", "baseline", 98, group="independent sites"
         )
     }
-    for metric in ("ld_score_slope", "copying_bits", "density", "aats_truth"):
+    for metric in ("ld_score_slope", "copying_bits", "density", "aats_holdout"):
         assert rows[metric, "all"].verdict == "fail", metric
     assert rows["aats_synthetic", "all"].verdict == "overfitted"
 

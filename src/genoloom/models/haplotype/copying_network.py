@@ -63,8 +63,8 @@ from genoloom.models.haplotype.reweighting import Reweighting
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
+    BlockTables,
     TemplatePanel,
-    Walk,
     pack_bits,
     read_bits,
     unpack_bits,
@@ -250,11 +250,11 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
         )
 
-        walk = Walk(panel, 0)
+        tables = BlockTables(panel, 0)
 
         def wanted(k: int) -> np.ndarray:
-            table = walk.table(k)
-            walk.forget(k)
+            table = tables.table(k)
+            tables.forget(k)
             found = wanted_frequencies(
                 table.index, panel.population, panel.n_populations, table.n_tokens
             )
@@ -344,10 +344,10 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def anchor_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         drawn_as = np.arange(self.panel.n_populations)
         drawn_as[len(drawn_as) - len(self.stands_for) :] = self.panel.stands_for
-        total, walk = np.zeros(haplotypes.n_haplotypes), Walk(self.panel, 0)
+        total, tables = np.zeros(haplotypes.n_haplotypes), BlockTables(self.panel, 0)
         for k, bits, _ in self._blocks(haplotypes):
-            table = walk.table(k)
-            walk.forget(k)
+            table = tables.table(k)
+            tables.forget(k)
             # blocks that are no tokens have no factor
             known = np.argsort(table.ids[: table.n_tokens])
             rising = table.ids[known]

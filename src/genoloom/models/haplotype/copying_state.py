@@ -9,7 +9,7 @@ from genoloom.models.haplotype import copying_kernels as kernels
 from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
 from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
 from genoloom.models.haplotype.copying_matches import Matches, Places
-from genoloom.models.haplotype.templates import BlockTable, TemplatePanel, Walk
+from genoloom.models.haplotype.templates import BlockTable, BlockTables, TemplatePanel
 from genoloom.models.layers import refuse_non_finite
 
 # of the state of rows, by lane
@@ -75,20 +75,20 @@ class CopyingState:
             rest=rest,
             logs=np.log1p(np.where(number < panel.match_carriers, 0, number)),
         )  # fmt: skip
-        self.walk, self.k = Walk(panel, self.start), self.start
+        self.tables, self.k = BlockTables(panel, self.start), self.start
         self._make_room(self.k)
-        kernels.start(self.rows, self.walk.places(self.k, self.k + 1), self.rules)
+        kernels.start(self.rows, self.tables.places(self.k, self.k + 1), self.rules)
 
     @property
     def table(self) -> BlockTable:
         """Of the present block."""
-        return self.walk.table(self.k)
+        return self.tables.table(self.k)
 
     def error(self, spare: float, k: int | None = None) -> np.ndarray:
         """Chance that a drawn allele differs from its token, float64 (L,); of the present block or
         another.
         """
-        differs = self.walk.table(self.k if k is None else k).differs
+        differs = self.tables.table(self.k if k is None else k).differs
         return np.clip(
             (differs + spare) / self.panel.n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR
         )
@@ -96,7 +96,7 @@ class CopyingState:
     def _make_room(self, *blocks: int) -> None:
         """For sums over the distinct blocks of some places."""
         by_block = self.rows.by_block
-        most = max(len(self.walk.table(k).ids) for k in blocks)
+        most = max(len(self.tables.table(k).ids) for k in blocks)
         if by_block.shape[1] < most:
             more = np.zeros((len(by_block), most, kernels.WIDE), dtype=np.float32)
             more[:, : by_block.shape[1]] = by_block
@@ -192,17 +192,17 @@ class CopyingState:
             np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, mutations)
         )
         sound = proceed(
-            self.rows, self.walk.places(self.k, stop), panel.n_populations + 1, self.rules, network,
+            self.rows, self.tables.places(self.k, stop), panel.n_populations + 1, self.rules, network,
             panel.carriers, panel.block,
             told, called, float(temperature), np.array(factors, dtype=np.float32),
             np.ascontiguousarray(uniforms), mutations, row,
         )  # fmt: skip
         refuse_non_finite(np.array(0.0 if sound else np.nan))
         self.k = min(self.k + len(row), panel.n_blocks)
-        self.walk.forget(self.k)
+        self.tables.forget(self.k)
 
     def _here(self) -> Places:
-        return self.walk.places(self.k, self.k + 1)
+        return self.tables.places(self.k, self.k + 1)
 
     def fork(self) -> "CopyingState":
         """A copy that goes on by itself."""

@@ -227,14 +227,14 @@ class GanGenerator(HaplotypeGenerator):
         chunks = [
             np.minimum(np.arange(at, at + SAMPLE_ROWS), n - 1) for at in range(0, n, SAMPLE_ROWS)
         ]
-        walks = [self._start(request.seed[rows], request.population[rows]) for rows in chunks]
+        rollouts = [self._start(request.seed[rows], request.population[rows]) for rows in chunks]
         for start in range(0, self.tokenizer.n_blocks, SAMPLE_BLOCKS):
             stop = min(start + SAMPLE_BLOCKS, self.tokenizer.n_blocks)
             block = np.empty(
                 (self.tokenizer.sites(stop - 1).stop - self.tokenizer.sites(start).start, n),
                 dtype=np.int8,
             )
-            for rollout, rows in zip(walks, chunks, strict=True):
+            for rollout, rows in zip(rollouts, chunks, strict=True):
                 first = rows[0]
                 tokens = self._tokens(
                     rollout, request.seed[rows], request.population[rows], start, stop, self.anchors

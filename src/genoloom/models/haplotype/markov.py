@@ -136,7 +136,7 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     )
 
 
-class _Walk:
+class _ContextCounts:
     """Training and asked haplotypes along the contig, and what the former say of the latter."""
 
     def __init__(
@@ -249,7 +249,7 @@ class MarkovGenerator(HaplotypeGenerator):
             .astype(np.int64)
             .tolist()
         )
-        walk = self._walk(
+        contexts = self._context_counts(
             HaplotypeView(self.training, haplotypes=fitted),
             self.population[fitted],
             self.population[validation],
@@ -257,20 +257,22 @@ class MarkovGenerator(HaplotypeGenerator):
         asked = HaplotypeView(self.training, haplotypes=validation)
         pooled, own, seen = [], [], []
         for (site, alleles, filled), (read, read_filled) in zip(
-            walk.sites(self.n_variants), _read(asked, self.n_variants), strict=True
+            contexts.sites(self.n_variants), _read(asked, self.n_variants), strict=True
         ):
             if site in chosen:
-                counts, called = walk.counts(alleles), read >= 0
+                counts, called = contexts.counts(alleles), read >= 0
                 pooled.append(counts[0][:, called].astype(np.float32))
                 own.append(counts[1][:, called].astype(np.float32))
                 seen.append(read[called])
-            walk.push(filled, read_filled)
+            contexts.push(filled, read_filled)
         return fit_weights(
             np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(seen)
         )
 
-    def _walk(self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray) -> _Walk:
-        return _Walk(
+    def _context_counts(
+        self, training: HaplotypeSource, population: np.ndarray, asked: np.ndarray
+    ) -> _ContextCounts:
+        return _ContextCounts(
             training,
             population,
             asked,
@@ -279,31 +281,31 @@ class MarkovGenerator(HaplotypeGenerator):
         )
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        walk = self._walk(self.training, self.population, request.population)
+        contexts = self._context_counts(self.training, self.population, request.population)
         block = []
-        for site, alleles, filled in walk.sites(self.n_variants):
+        for site, alleles, filled in contexts.sites(self.n_variants):
             if site % BLOCK == 0:
                 uniforms = row_uniforms(
                     request.seed, np.arange(site, min(site + BLOCK, self.n_variants))
                 ).T
-            drawn = (uniforms[site % BLOCK] < self.weights.chance(*walk.counts(alleles))).astype(
-                np.int8
-            )
-            walk.push(filled, drawn)
+            drawn = (
+                uniforms[site % BLOCK] < self.weights.chance(*contexts.counts(alleles))
+            ).astype(np.int8)
+            contexts.push(filled, drawn)
             block.append(drawn)
             if len(block) == BLOCK or site == self.n_variants - 1:
                 yield np.stack(block)
                 block = []
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        walk = self._walk(self.training, self.population, population)
+        contexts = self._context_counts(self.training, self.population, population)
         total = np.zeros(haplotypes.n_haplotypes)
         for (_, alleles, filled), (read, read_filled) in zip(
-            walk.sites(self.n_variants), _read(haplotypes, self.n_variants), strict=True
+            contexts.sites(self.n_variants), _read(haplotypes, self.n_variants), strict=True
         ):
-            chances = self.weights.chance(*walk.counts(alleles))
+            chances = self.weights.chance(*contexts.counts(alleles))
             total += np.log(np.where(read == 1, chances, np.where(read == 0, 1 - chances, 1.0)))
-            walk.push(filled, read_filled)
+            contexts.push(filled, read_filled)
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

@@ -50,14 +50,14 @@ class MatchedMosaicGenerator(MosaicGenerator):
             request.population,
             paired_uniforms(request.seed, np.full(len(request.seed), TEMPLATE - 1)),
         )
-        walk = _Crossovers(self, templates, present, request.seed)
+        crossovers = _Crossovers(self, templates, present, request.seed)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
             block = self.training.ones[start // 8 : -(-stop // 8)]
             copied = np.empty((len(block), len(request.seed)), dtype=np.uint8)
             for i, alleles in enumerate(block):
-                np.take(alleles, walk.present, out=copied[i])
-                walk.advance(alleles)
+                np.take(alleles, crossovers.present, out=copied[i])
+                crossovers.advance(alleles)
             yield unpack(copied)[: stop - start]
 
 

@@ -121,11 +121,11 @@ class MosaicGenerator(HaplotypeGenerator):
         return Templates(self.population, len(self.population_names))
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
-        walk = _Walk(self.templates(), request, self.map_cm, self.segment_cm)
+        copied_templates = _CopiedTemplates(self.templates(), request, self.map_cm, self.segment_cm)
         mutations = Mutations(request.seed, self.mutation_rate)
         for start in range(0, self.n_variants, BLOCK):
             stop = min(start + BLOCK, self.n_variants)
-            copied = walk.copy(self.training.ones[start // 8 : -(-stop // 8)], start)
+            copied = copied_templates.copy(self.training.ones[start // 8 : -(-stop // 8)], start)
             mutations.apply(copied, start)
             yield unpack(copied)[: stop - start]
 
@@ -154,7 +154,7 @@ class MosaicGenerator(HaplotypeGenerator):
         return generator
 
 
-class _Walk:
+class _CopiedTemplates:
     """What each row copies at present, and the site of its next switch."""
 
     def __init__(

@@ -190,7 +190,7 @@ class TemplatePanel:
         return self._read[first][k - first]
 
 
-class Walk:
+class BlockTables:
     """Tables of a panel from one block on, in order; those asked for lately are remembered."""
 
     def __init__(self, panel: TemplatePanel, start: int):

@@ -91,7 +91,7 @@ def _halves(d: Data, a: str, b: str) -> tuple[float, float]:
     )
 
 
-def aats_truth(d: Data, a: str, b: str, part: Part) -> float:
+def aats_holdout(d: Data, a: str, b: str, part: Part) -> float:
     return _halves(d, a, b)[0]
 
 

@@ -214,9 +214,9 @@ def test_markov_counts_equal_brute_force():
     alleles, asked = data.haplotypes.alleles, random_panel(40, 12, seed=2).haplotypes.alleles
     major = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(int)
     context = np.where(alleles < 0, major[:, None], alleles)
-    walk = generator._walk(generator.training, data.population, np.arange(12) % 2)
-    for site, here, filled in walk.sites(40):
-        pooled, own = walk.counts(here)
+    contexts = generator._context_counts(generator.training, data.population, np.arange(12) % 2)
+    for site, here, filled in contexts.sites(40):
+        pooled, own = contexts.counts(here)
         for i, length in enumerate([0, 1, 2, 4, 8, 9]):
             for row in range(12) if length <= site else []:
                 agree = (
@@ -226,7 +226,7 @@ def test_markov_counts_equal_brute_force():
                     seen = agree & (here == allele)
                     assert pooled[i, row, allele] == seen.sum()
                     assert own[i, row, allele] == (seen & (data.population == row % 2)).sum()
-        walk.push(filled, asked[site])
+        contexts.push(filled, asked[site])
 
 
 def test_markov_weights_make_the_alleles_more_probable():

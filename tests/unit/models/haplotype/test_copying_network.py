@@ -229,7 +229,7 @@ def test_figures_of_a_block_are_of_all_templates():
     panel, _ = TemplatePanel.collect(
         ArrayHaplotypes(alleles), np.zeros(6, dtype=int), 1, **of_blocks
     )
-    table = CopyingState(panel, np.zeros(1, dtype=int)).walk.table
+    table = CopyingState(panel, np.zeros(1, dtype=int)).tables.table
     # 00 three times, and 01, 11 and 10 once: one token; in the order of the file three changes
     expected = [np.log(1), np.log(4), np.log(2) / 2, np.log(4), np.log(4)]
     np.testing.assert_allclose(table(0).about, expected, rtol=1e-6)
