@@ -119,7 +119,7 @@ def true_filling(
     """
     bases, nobody = np.concatenate([prefix, middle])[None], np.zeros(1, dtype=np.int64)
     forecast, seen = (
-        torch.from_numpy(x.astype(np.float32)) for x in model.mixture.read(bases, nobody)
+        torch.from_numpy(x.astype(np.float32)) for x in model.mixture.forecast_bases(bases, nobody)
     )
     logits = model.model(tokens_before(bases), forecast, seen, torch.from_numpy(nobody))
     after = suffix_of(model.mixture, bases, suffix[None], nobody, bases.shape[1], "cpu")

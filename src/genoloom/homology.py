@@ -40,15 +40,15 @@ def _kmer_passes(bases: np.ndarray, k: int) -> Iterator[tuple[np.ndarray, np.nda
     passes = -(-n // KMERS_A_PASS)
     rows_a_block = max(1, KMERS_A_PASS // max(bases.shape[1], 1))
     for p in range(passes):
-        codes, rows = [], []
+        kmer_ids, rows = [], []
         for at in range(0, len(bases), rows_a_block):
             block = kmers(bases[at : at + rows_a_block], k, canonical=True)
             row, column = np.nonzero((block != NO_KMER) & (block % np.uint64(passes) == p))
-            codes.append(block[row, column])
+            kmer_ids.append(block[row, column])
             rows.append(row + at)
-        codes, rows = np.concatenate(codes), np.concatenate(rows)
-        order = np.argsort(codes, kind="stable")
-        yield codes[order], rows[order]
+        kmer_ids, rows = np.concatenate(kmer_ids), np.concatenate(rows)
+        order = np.argsort(kmer_ids, kind="stable")
+        yield kmer_ids[order], rows[order]
 
 
 def _components(n: int, edges: list[np.ndarray]) -> np.ndarray:
@@ -103,8 +103,8 @@ def homology_clusters(bases: np.ndarray, length: np.ndarray, places: Places, k: 
     ndarray, int64, shape (n,)
     """
     edges = [_overlapping_pairs(places), _equal_pairs(_canonical_fingerprints(bases, length))]
-    for codes, rows in _kmer_passes(bases, k):
-        same = (codes[1:] == codes[:-1]) & (rows[1:] != rows[:-1])
+    for kmer_ids, rows in _kmer_passes(bases, k):
+        same = (kmer_ids[1:] == kmer_ids[:-1]) & (rows[1:] != rows[:-1])
         edges.append(np.unique(np.stack([rows[:-1][same], rows[1:][same]], axis=1), axis=0))
     return _components(len(bases), edges)
 
@@ -178,13 +178,13 @@ def sharing_kmer(queries: np.ndarray, targets: np.ndarray, k: int) -> np.ndarray
     -------
     ndarray, bool, shape (n,)
     """
-    known = [np.unique(codes) for codes, _ in _kmer_passes(targets, k)]
+    known = [np.unique(kmer_ids) for kmer_ids, _ in _kmer_passes(targets, k)]
     passes = np.uint64(max(len(known), 1))
     shared = np.zeros(len(queries), dtype=bool)
-    codes = kmers(queries, k, canonical=True)
-    for p, sorted_codes in enumerate(known):
-        row, column = np.nonzero((codes != NO_KMER) & (codes % passes == p))
-        found = np.isin(codes[row, column], sorted_codes, assume_unique=False)
+    kmer_ids = kmers(queries, k, canonical=True)
+    for p, sorted_ids in enumerate(known):
+        row, column = np.nonzero((kmer_ids != NO_KMER) & (kmer_ids % passes == p))
+        found = np.isin(kmer_ids[row, column], sorted_ids, assume_unique=False)
         shared[row[found]] = True
     return shared
 

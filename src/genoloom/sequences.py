@@ -1,4 +1,4 @@
-"""DNA sequences in memory: codes, strands, k-mers and windows. No file access.
+"""DNA sequences in memory: bases as numbers, strands, k-mers and windows. No file access.
 
 Vocabulary, the same everywhere:
 
@@ -22,7 +22,7 @@ OTHER = 4
 LETTERS = "ACGTN"
 IUPAC_LETTERS = "ACGTUNRYSWKMBDHV"
 CANARY = "CANARY"  # names of planted sequences begin so
-NO_KMER = np.uint64(2**64 - 1)  # in place of k-mers that hold a base of code 4
+NO_KMER = np.uint64(2**64 - 1)  # in place of k-mers with an unknown base (4)
 
 _CODES = np.full(256, 255, dtype=np.uint8)
 for _letter in IUPAC_LETTERS:
@@ -33,14 +33,14 @@ _COMPLEMENT = np.array([3, 2, 1, 0, OTHER], dtype=np.uint8)
 
 
 def encode(text: bytes) -> np.ndarray:
-    """Codes of ASCII letters, uint8, shape (len(text),); 255 for a character that is no IUPAC
-    letter.
+    """Bases (0 to 4) of ASCII letters, uint8, shape (len(text),); 255 for a character that is no
+    IUPAC letter.
     """
     return _CODES[np.frombuffer(text, dtype=np.uint8)]
 
 
 def decode(bases: np.ndarray) -> str:
-    """Letters of one row of codes; 4 becomes N."""
+    """Letters of one row of bases; 4 becomes N."""
     return _BYTES[bases].tobytes().decode()
 
 
@@ -71,7 +71,7 @@ def reverse_complement(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
-    """Codes of all k-mers of each row, two bits per base.
+    """Numbers of all k-mers of each row, two bits per base.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
     Returns
     -------
     ndarray, uint64, shape (n, max(length - k + 1, 0))
-        `NO_KMER` where the k-mer holds a base of code 4.
+        `NO_KMER` where the k-mer holds an unknown base (4).
     """
     n = max(bases.shape[1] - k + 1, 0)
     forward = np.zeros((len(bases), n), dtype=np.uint64)
@@ -96,25 +96,25 @@ def kmers(bases: np.ndarray, k: int, canonical: bool = False) -> np.ndarray:
         forward = (forward << np.uint64(2)) | (base & np.uint64(3))
         if canonical:
             reverse |= (np.uint64(3) - (base & np.uint64(3))) << np.uint64(2 * j)
-    codes = np.minimum(forward, reverse) if canonical else forward
-    codes[ambiguous] = NO_KMER
-    return codes
+    kmer_ids = np.minimum(forward, reverse) if canonical else forward
+    kmer_ids[ambiguous] = NO_KMER
+    return kmer_ids
 
 
 def kmer_counts(bases: np.ndarray, k: int) -> np.ndarray:
-    """How often each k-mer occurs in all rows together, int64, shape (4**k,); those with a base of
-    code 4 are left out.
+    """How often each k-mer occurs in all rows together, int64, shape (4**k,); those with an unknown
+    base (4) are left out.
     """
-    codes = kmers(bases, k)
-    return np.bincount(codes[codes != NO_KMER].astype(np.int64), minlength=4**k)
+    kmer_ids = kmers(bases, k)
+    return np.bincount(kmer_ids[kmer_ids != NO_KMER].astype(np.int64), minlength=4**k)
 
 
 def reverse_complement_kmers(k: int) -> np.ndarray:
-    """For each k-mer code the code of its reverse complement, int64, shape (4**k,)."""
-    codes = np.arange(4**k)
-    flipped = np.zeros_like(codes)
+    """For each k-mer's number the number of its reverse complement, int64, shape (4**k,)."""
+    kmer_ids = np.arange(4**k)
+    flipped = np.zeros_like(kmer_ids)
     for j in range(k):
-        flipped |= (3 - ((codes >> (2 * j)) & 3)) << (2 * (k - 1 - j))
+        flipped |= (3 - ((kmer_ids >> (2 * j)) & 3)) << (2 * (k - 1 - j))
     return flipped
 
 

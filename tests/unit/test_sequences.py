@@ -1,4 +1,4 @@
-"""Codes, strands, k-mers and windows, against Biopython and plain Python."""
+"""Bases, strands, k-mers and windows, against Biopython and plain Python."""
 
 import numpy as np
 from Bio.Seq import Seq
@@ -38,11 +38,11 @@ def test_reverse_complement_is_biopythons_and_its_own_inverse(texts):
 
 @given(dna, st.integers(1, 12))
 def test_kmers_equal_slices(text, k):
-    codes = kmers(encode(text.encode())[None], k)[0]
+    kmer_ids = kmers(encode(text.encode())[None], k)[0]
     expected = [text[i : i + k] for i in range(len(text) - k + 1)]
-    assert len(codes) == len(expected)
-    for code, word in zip(codes.tolist(), expected, strict=True):
-        assert code == (
+    assert len(kmer_ids) == len(expected)
+    for kmer_id, word in zip(kmer_ids.tolist(), expected, strict=True):
+        assert kmer_id == (
             int(NO_KMER)
             if "N" in word
             else sum("ACGT".index(c) * 4 ** (k - 1 - i) for i, c in enumerate(word))

@@ -26,9 +26,9 @@ def infill(
     case.
 
     A gap is filled given the `flank` bases on either side, as far as these are known; in sets of
-    one orientation given all that comes before it, since places count from the start. Its bases
-    depend on the model, the seed, the record's name and the gap's place alone. Longer runs stay N
-    and are counted. Records are read one at a time.
+    one orientation given all that comes before it, since positions count from the start. Its bases
+    depend on the model, the seed, the record's name and the position of the gap alone. Longer runs
+    stay N and are counted. Records are read one at a time.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _sides(
     """The known bases before and after a gap; earlier gaps are filled by now, a later one ends the
     suffix.
     """
-    aligned = bool(generator.counts.places)
+    aligned = bool(generator.counts.positions)
     prefix, suffix = (
         bases[0 if aligned else max(0, start - flank) : start],
         bases[stop : stop + flank],

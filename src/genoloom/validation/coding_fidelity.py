@@ -17,7 +17,7 @@ from genoloom.sequences import NO_KMER, SequenceSet, kmers, reverse_complement
 from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.sequence_table import Measured, Score, compared, shares
 
-CODONS = ["".join(letters) for letters in product("ACGT", repeat=3)]  # in the order of their codes
+CODONS = ["".join(letters) for letters in product("ACGT", repeat=3)]  # in the order of their ids
 STOP = np.isin(CODONS, CodonTable.unambiguous_dna_by_id[1].stop_codons)
 START = CODONS.index("ATG")
 LONG = 100  # codons of an open reading frame that chance hardly gives: (61/64)^100 is 0.8 %
@@ -52,7 +52,7 @@ def coding_metrics(
 
 
 def in_frame(bases: np.ndarray, frame: int = 0) -> np.ndarray:
-    """Codes of the codons from base `frame` on, `NO_KMER` where one is not known; uint64 (n,
+    """Numbers of the codons from base `frame` on, `NO_KMER` where one is not known; uint64 (n,
     (max_length - frame) // 3).
     """
     return kmers(bases[:, frame:], 3)[:, ::3]

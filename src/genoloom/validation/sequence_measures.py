@@ -70,11 +70,11 @@ def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
     """Counts of each sequence's k-mers, canonical where both strands are equivalent; float32 (n,
     4**k).
     """
-    codes = kmers(sequences.bases, k, canonical=not sequences.stranded)
-    row, column = np.nonzero(codes != NO_KMER)
+    kmer_ids = kmers(sequences.bases, k, canonical=not sequences.stranded)
+    row, column = np.nonzero(kmer_ids != NO_KMER)
     ones = np.ones(len(row), dtype=np.float32)
     table = sparse.coo_array(
-        (ones, (row, codes[row, column].astype(np.int64))), shape=(len(sequences), 4**k)
+        (ones, (row, kmer_ids[row, column].astype(np.int64))), shape=(len(sequences), 4**k)
     )
     return table.tocsr()
 
@@ -154,7 +154,7 @@ def longest_shared(queries: SequenceSet, targets: SequenceSet) -> np.ndarray:
 
 
 def _prefix_hashes(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Polynomial hashes of the prefixes of each row, and how many bases of code 4 they hold; (n,
+    """Polynomial hashes of the prefixes of each row, and how many unknown bases (4) they hold; (n,
     length + 1) each.
     """
     hashes = np.zeros((len(bases), bases.shape[1] + 1), dtype=np.uint64)
@@ -169,7 +169,7 @@ def _prefix_hashes(bases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _window_hashes(
     hashes: np.ndarray, unknown: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all windows of `k` bases, and which windows hold no base of code 4."""
+    """Hashes of all windows of `k` bases, and which windows hold no unknown base (4)."""
     power = np.uint64(pow(int(_HASH_BASE), k, 2**64))
     return hashes[:, k:] - hashes[:, :-k] * power, unknown[:, k:] == unknown[:, :-k]
 

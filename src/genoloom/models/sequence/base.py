@@ -188,7 +188,7 @@ class SequenceGenerator(ABC):
     def log_likelihood(
         self, bases: np.ndarray, length: np.ndarray, label: np.ndarray
     ) -> np.ndarray:
-        """Natural-log likelihood of each sequence, float64; bases of code 4 are not scored."""
+        """Natural-log likelihood of each sequence, float64; unknown bases (4) are not scored."""
         raise TypeError(f"generator '{self.name}' has no likelihood")
 
     def likelihood_of(self, sequences: SequenceSet) -> np.ndarray:

@@ -7,7 +7,7 @@ The chain of order k mixes what followed the last k bases with the chain of orde
 n counts, t(c) is how many different bases followed c, c' is c without its oldest base, and P_-1 is
 uniform. e_k = 1 is Witten & Bell 1991, doi:10.1109/18.87000; here each order has an escape weight
 of its own, chosen on validation sequences. Fewer than k usable bases before a position (the start,
-or a base of code 4) lower the order there.
+or an unknown base, 4) lower the order there.
 """
 
 import numpy as np
@@ -20,8 +20,9 @@ ESCAPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 NEGLIGIBLE = 5e-4
 
 
-def histories(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """The context of every base: codes of the bases before it, and how many of them can be used.
+def context_of_each_base(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The context of every base: the bases before it as one number, and how many of them can be
+    used.
 
     Parameters
     ----------
@@ -30,34 +31,34 @@ def histories(bases: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    code : ndarray, int64, shape (n, length)
+    context : ndarray, int64, shape (n, length)
         Two bits per base, the last base lowest; the lowest 2 k bits are the context of order k.
     usable : ndarray, int64, shape (n, length)
-        Bases before this one up to a base of code 4 or the start, at most `longest`.
+        Bases before this one up to an unknown base (4) or the start, at most `longest`.
     """
-    code = np.zeros(bases.shape, dtype=np.int64)
+    context = np.zeros(bases.shape, dtype=np.int64)
     usable = np.zeros(bases.shape, dtype=np.int64)
     mask = 4**longest - 1
     for i in range(1, bases.shape[1]):
-        code[:, i], usable[:, i] = extend_history(
-            code[:, i - 1], usable[:, i - 1], bases[:, i - 1], mask, longest
+        context[:, i], usable[:, i] = extend_context(
+            context[:, i - 1], usable[:, i - 1], bases[:, i - 1], mask, longest
         )
-    return code, usable
+    return context, usable
 
 
-def extend_history(code, usable, base, mask: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Contexts one base further on: `code`, `usable` int64 (n,), `base` uint8 (n,)."""
+def extend_context(context, usable, base, mask: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts one base further on: `context`, `usable` int64 (n,), `base` uint8 (n,)."""
     known = base != OTHER
-    return ((code << 2) | (base & 3)) & mask, np.where(known, np.minimum(usable + 1, longest), 0)
+    return ((context << 2) | (base & 3)) & mask, np.where(known, np.minimum(usable + 1, longest), 0)
 
 
 def context_counts(bases: np.ndarray, longest: int) -> list[np.ndarray]:
     """n(c, b) of every order 0..longest, int64, shape (4**k, 4) each."""
-    code, usable = histories(bases, longest)
+    context, usable = context_of_each_base(bases, longest)
     counts = []
     for k in range(longest + 1):
         scored = (bases != OTHER) & (usable >= k)
-        index = ((code[scored] & (4**k - 1)) << 2) | bases[scored]
+        index = ((context[scored] & (4**k - 1)) << 2) | bases[scored]
         counts.append(np.bincount(index, minlength=4 ** (k + 1)).reshape(-1, 4))
     return counts
 
@@ -89,14 +90,14 @@ def choose_escapes(
         From `context_counts` of the other sequences.
     validation : ndarray, uint8, shape (n, length)
     """
-    code, usable = histories(validation, len(counts) - 1)
+    context, usable = context_of_each_base(validation, len(counts) - 1)
     scored = validation != OTHER
-    code, usable, base = code[scored], usable[scored], validation[scored]
+    context, usable, base = context[scored], usable[scored], validation[scored]
     below = np.full(len(base), 0.25)
     escapes, bits = [], []
     for k, table in enumerate(counts):
         at = usable >= k
-        seen = table[code & (4**k - 1)]  # (n, 4)
+        seen = table[context & (4**k - 1)]  # (n, 4)
         hits = np.take_along_axis(seen, base[:, None].astype(np.int64), axis=1)[:, 0]
         best = (np.inf, 0.0, below)
         for weight in ESCAPES:
@@ -121,7 +122,7 @@ def probabilities(counts: list[np.ndarray], escapes: list[float]) -> list[np.nda
     tables, below = [], np.full((1, 4), 0.25)
     for k, (table, weight) in enumerate(zip(counts, escapes, strict=True)):
         if k > 0:
-            # the oldest base is highest in the code: c' = c mod 4**(k - 1)
+            # the oldest base is in the highest bits: c' = c mod 4**(k - 1)
             below = np.tile(below, (4, 1))
         mass, total = _escape(table, weight)
         below = (table + mass[:, None] * below) / total[:, None]
@@ -131,13 +132,13 @@ def probabilities(counts: list[np.ndarray], escapes: list[float]) -> list[np.nda
 
 def base_log_probabilities(tables: list[np.ndarray], bases: np.ndarray) -> np.ndarray:
     """Natural-log probability of every base under the highest order it can have, float64 (n,
-    length); 0 for code 4.
+    length); 0 for an unknown base (4).
     """
-    code, usable = histories(bases, len(tables) - 1)
+    context, usable = context_of_each_base(bases, len(tables) - 1)
     result = np.zeros(bases.shape)
     for k, table in enumerate(tables):
         at = (usable == k) & (bases != OTHER)
-        result[at] = np.log(table[code[at] & (4**k - 1), bases[at]])
+        result[at] = np.log(table[context[at] & (4**k - 1), bases[at]])
     return result
 
 
@@ -153,9 +154,9 @@ def sample_chain(tables: list[np.ndarray], uniform: np.ndarray) -> np.ndarray:
     """
     longest, n = len(tables) - 1, len(uniform)
     bases = np.empty(uniform.shape, dtype=np.uint8)
-    code = np.zeros(n, dtype=np.int64)
+    context = np.zeros(n, dtype=np.int64)
     for i in range(uniform.shape[1]):
         order = min(i, longest)
-        bases[:, i] = draw(tables[order][code & (4**order - 1)], uniform[:, i])
-        code = ((code << 2) | bases[:, i]) & (4**longest - 1)
+        bases[:, i] = draw(tables[order][context & (4**order - 1)], uniform[:, i])
+        context = ((context << 2) | bases[:, i]) & (4**longest - 1)
     return bases

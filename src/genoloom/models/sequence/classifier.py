@@ -1,5 +1,5 @@
-"""A small convolutional classifier of sequences: sees motifs, their places and spacing, which k-mer
-counts do not.
+"""A small convolutional classifier of sequences: sees motifs, their positions and spacing, which
+k-mer counts do not.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ class SequenceClassifier(nn.Module):
 
 
 def one_hot(bases: np.ndarray) -> torch.Tensor:
-    """Float32 (B, 4, T) of bases uint8 (B, T); all zero for code 4."""
+    """Float32 (B, 4, T) of bases uint8 (B, T); all zero for an unknown base (4)."""
     return torch.from_numpy(np.eye(5, 4, dtype=np.float32)[bases]).transpose(1, 2).contiguous()
 
 
@@ -92,7 +92,7 @@ def fit_classifier(
 
 def _moved(bases: np.ndarray, by: int) -> np.ndarray:
     """Bases uint8 (B, T) moved to the right, or with a negative `by` to the left; what comes in at
-    the other end is code 4.
+    the other end is 4, unknown.
     """
     padded = np.pad(bases, ((0, 0), (abs(by), abs(by))), constant_values=OTHER)
     return padded[:, abs(by) - by : abs(by) - by + bases.shape[1]]

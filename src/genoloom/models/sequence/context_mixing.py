@@ -1,4 +1,4 @@
-"""The chain that every learned generator must beat: a Markov chain that knows its place and what
+"""The chain that every learned generator must beat: a Markov chain that knows its position and what
 the sequence was so far.
 
 It is a mixture of forecasts of the next base; each component changes the one below:
@@ -6,7 +6,7 @@ It is a mixture of forecasts of the next base; each component changes the one be
 1. the interpolated chains of orders 0 to K (`genoloom.models.sequence.chain`);
 2. *position* (sets of one orientation only): P(b) is multiplied by (P_t(b | c) / P(b | c))**w,
   where P_t counts what followed
-   the context c of up to two bases near place t, under an exponential kernel, and the result is
+   the context c of up to two bases near position t, under an exponential kernel, and the result is
    scaled to sum to one;
 3. *composition*: likewise by the ratio of the sequence's own base frequencies so far to the common
   ones;
@@ -33,7 +33,7 @@ from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.chain import (
     choose_escapes,
     context_counts,
-    histories,
+    context_of_each_base,
     probabilities,
     shortest_good_order,
 )
@@ -43,15 +43,17 @@ MEMORY = (1, 2, 4, 6, 8, 11, 16)
 # weight of the other strand in oriented sets, in quarters so that counts stay whole
 STRAND_QUARTERS = (0, 1, 2, 4)
 POSITION_ORDER = 2
-LONGEST_PLACED = 4096  # longer sequences are aligned to nothing that a table of places could hold
-KERNELS = (0.0, 1.0, 4.0, 16.0)  # scale of the kernel over places, in bases
+LONGEST_ALIGNED = (
+    4096  # longer sequences are aligned to nothing that a table of positions could hold
+)
+KERNELS = (0.0, 1.0, 4.0, 16.0)  # scale of the kernel over positions, in bases
 PSEUDOCOUNTS = (3.0, 30.0, 300.0, 1000.0, 3000.0)
 POWERS = (0.25, 0.5, 0.75, 1.0)
 SELF_WEIGHTS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 MEMORY_WEIGHTS = (0.5, 2.0, 8.0, 32.0, 64.0, 128.0, 256.0)
 UNUSED = 0.0  # a memory order that did not help
 GAIN = 1e-5  # bits per base below which a component is not used
-# sequences on which the weights are chosen, and pairs of places in them, at most
+# sequences on which the weights are chosen, and pairs of positions in them, at most
 VALIDATION, VALIDATION_PAIRS = 1024, 2 * 10**8
 
 
@@ -112,20 +114,20 @@ class SettingsDescription(Description):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a set of sequences showed: `contexts` of each order, (4**k, 4); `places` of each order
-    0..2, (T, 4**j, 4), or empty.
+    """What a set of sequences showed: `contexts` of each order, (4**k, 4); `positions` of each
+    order 0..2, (T, 4**j, 4), or empty.
 
     Counts of contexts are in quarters.
     """
 
     contexts: list[np.ndarray]
-    places: list[np.ndarray]
+    positions: list[np.ndarray]
 
     def minus(self, other: "Counts") -> "Counts":
         """The counts without those of a part."""
         pairs = [
             zip(a, b, strict=True)
-            for a, b in ((self.contexts, other.contexts), (self.places, other.places))
+            for a, b in ((self.contexts, other.contexts), (self.positions, other.positions))
         ]
         return Counts(*([a - b for a, b in pair] for pair in pairs))
 
@@ -137,33 +139,33 @@ def count(data: TrainingSequences, rows: np.ndarray, order: int, strand_quarters
     if strand_quarters:
         backward = context_counts(reverse_complement(forward, length), order)
         contexts = [a + strand_quarters * b for a, b in zip(contexts, backward, strict=True)]
-    placed = data.stranded and forward.shape[1] <= LONGEST_PLACED
-    return Counts(contexts, place_counts(forward) if placed else [])
+    has_positions = data.stranded and forward.shape[1] <= LONGEST_ALIGNED
+    return Counts(contexts, position_counts(forward) if has_positions else [])
 
 
-def place_counts(bases: np.ndarray) -> list[np.ndarray]:
-    """How often each base follows each context of 0, 1 and 2 bases at each place, int64 (T, 4**j,
-    4) each.
+def position_counts(bases: np.ndarray) -> list[np.ndarray]:
+    """How often each base follows each context of 0, 1 and 2 bases at each position, int64 (T,
+    4**j, 4) each.
     """
     T = bases.shape[1]
-    code, usable = histories(bases, POSITION_ORDER)
+    context, usable = context_of_each_base(bases, POSITION_ORDER)
     tables = []
     for j in range(POSITION_ORDER + 1):
-        row, place = np.nonzero((bases != OTHER) & (usable >= j))
-        at = (place * 4**j + (code[row, place] & (4**j - 1))) * 4 + bases[row, place]
+        row, position = np.nonzero((bases != OTHER) & (usable >= j))
+        at = (position * 4**j + (context[row, position] & (4**j - 1))) * 4 + bases[row, position]
         tables.append(np.bincount(at, minlength=T * 4 ** (j + 1)).reshape(T, 4**j, 4))
     return tables
 
 
-def place_ratios(places: list[np.ndarray], kernel: float, weight: float) -> list[np.ndarray]:
+def position_ratios(positions: list[np.ndarray], kernel: float, weight: float) -> list[np.ndarray]:
     """log P_t(b | c) / P(b | c) of each order, float64 (T, 4**j, 4); an order leans on the one
     below with `weight`.
     """
-    T = len(places[0])
+    T = len(positions[0])
     gap = np.abs(np.subtract.outer(np.arange(T), np.arange(T)))
     near = np.exp(-gap / kernel) if kernel else np.eye(T)
     ratios, below = [], np.zeros((T, 1, 4))
-    for j, table in enumerate(places):
+    for j, table in enumerate(positions):
         common = table.sum(axis=0) + 0.5
         common /= common.sum(axis=-1, keepdims=True)
         prior = common * np.exp(np.tile(below, (1, 4, 1)) if j else below)
@@ -175,16 +177,16 @@ def place_ratios(places: list[np.ndarray], kernel: float, weight: float) -> list
     return ratios
 
 
-def place_log_ratio(tables: list[np.ndarray], code, usable, place, part) -> np.ndarray:
-    """log P_t / P under the longest usable context, (n, T, 4); `tables` (parts, places, 4**j, 4) of
-    each order j.
+def position_log_ratio(tables: list[np.ndarray], context, usable, position, part) -> np.ndarray:
+    """log P_t / P under the longest usable context, (n, T, 4); `tables` (parts, positions, 4**j, 4)
+    of each order j.
     """
-    place = np.minimum(place, tables[0].shape[1] - 1)
+    position = np.minimum(position, tables[0].shape[1] - 1)
     short = np.minimum(usable, POSITION_ORDER)
-    result = np.empty((*code.shape, 4))
+    result = np.empty((*context.shape, 4))
     for j, table in enumerate(tables):
         row, t = np.nonzero(short == j)
-        result[row, t] = table[part[row], place[t], code[row, t] & (4**j - 1)]
+        result[row, t] = table[part[row], position[t], context[row, t] & (4**j - 1)]
     return result
 
 
@@ -197,7 +199,7 @@ class OwnCounts:
 
     def __init__(self, n: int, capacity: int):
         self.bases = np.full((n, capacity), OTHER, dtype=np.uint8)
-        # bases before each place that equal the last ones, at most 16
+        # bases before each position that equal the last ones, at most 16
         self.match = np.zeros((n, capacity), dtype=np.int16)
         self.length = 0
         longest = self.LEVELS[-1]
@@ -260,14 +262,14 @@ class ContextMixture:
             np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts
         ]
         self._seen = np.log1p(np.stack(seen)).astype(np.float32)  # (parts, contexts)
-        self._places = None
-        if parts[0].places and settings.position_power:
+        self._positions = None
+        if parts[0].positions and settings.position_power:
             ratios = [
-                place_ratios(part.places, settings.kernel, settings.position_weight)
+                position_ratios(part.positions, settings.kernel, settings.position_weight)
                 for part in parts
             ]
             # (parts, T, 4**j, 4)
-            self._places = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]
+            self._positions = [np.stack(of_order) for of_order in zip(*ratios, strict=True)]
 
     @property
     def components(self) -> int:
@@ -286,15 +288,15 @@ class ContextMixture:
         start = self._offset[order]
         return self._chains[part, start : start + 4**order]
 
-    def forecast(self, code, usable, place, own, part) -> tuple[np.ndarray, np.ndarray]:
+    def forecast(self, context, usable, position, own, part) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of the next base under every component, and how much each context has
         been seen.
 
         Parameters
         ----------
-        code, usable : ndarray, int64, shape (n, T)
-            From `chain.histories`.
-        place : ndarray, int64, shape (T,)
+        context, usable : ndarray, int64, shape (n, T)
+            From `chain.context_of_each_base`.
+        position : ndarray, int64, shape (T,)
         own : ndarray, int, shape (n, T, 1 + M, 4)
             From `own_counts`.
         part : ndarray, int64, shape (n,)
@@ -309,13 +311,15 @@ class ContextMixture:
         """
         s = self.settings
         order = np.minimum(np.arange(s.order + 1), usable[..., None])
-        at = self._offset[order] + (code[..., None] & self._mask[order])  # (n, T, K + 1)
+        at = self._offset[order] + (context[..., None] & self._mask[order])  # (n, T, K + 1)
         chains = self._chains[part[:, None, None], at]
         total = own.sum(axis=-1)  # (n, T, 1 + M)
         now = chains[..., s.order, :]
-        if self._places is not None:
+        if self._positions is not None:
             now = _scaled(
-                now + s.position_power * place_log_ratio(self._places, code, usable, place, part)
+                now
+                + s.position_power
+                * position_log_ratio(self._positions, context, usable, position, part)
             )
         forecasts = [now]
         common = np.exp(chains[..., 0, :])
@@ -334,13 +338,13 @@ class ContextMixture:
         )
         return log_prob, seen
 
-    def read(
+    def forecast_bases(
         self, bases: np.ndarray, part: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """`forecast` of every base of whole sequences, uint8 (n, T)."""
-        code, usable = histories(bases, self.settings.order)
+        context, usable = context_of_each_base(bases, self.settings.order)
         part = np.zeros(len(bases), dtype=np.int64) if part is None else part
-        return self.forecast(code, usable, np.arange(bases.shape[1]), own_counts(bases), part)
+        return self.forecast(context, usable, np.arange(bases.shape[1]), own_counts(bases), part)
 
 
 class MixtureState:
@@ -350,9 +354,9 @@ class MixtureState:
         """`remembers`: false leaves the sequence's own counts at zero, for the components below
         them.
         """
-        self.mixture, self.remembers, self.place = mixture, remembers, 0
+        self.mixture, self.remembers, self.position = mixture, remembers, 0
         self.own = OwnCounts(n, capacity if remembers else 0)
-        self.code = np.zeros(n, dtype=np.int64)
+        self.context = np.zeros(n, dtype=np.int64)
         self.usable = np.zeros(n, dtype=np.int64)
         self.part = np.zeros(n, dtype=np.int64)
 
@@ -360,21 +364,21 @@ class MixtureState:
         """`ContextMixture.forecast` of the next base: (n, 1, R, 4) and (n, 1, K + 1 + 1 + M)."""
         own = self.own.counts()[:, None]
         return self.mixture.forecast(
-            self.code[:, None], self.usable[:, None], np.array([self.place]), own, self.part
+            self.context[:, None], self.usable[:, None], np.array([self.position]), own, self.part
         )
 
     def push(self, base: np.ndarray) -> None:
         """The next base of each sequence, uint8 (n,)."""
         from_here = self.mixture.settings.order
-        self.code = ((self.code << 2) | (base & 3)) & (4**from_here - 1)
+        self.context = ((self.context << 2) | (base & 3)) & (4**from_here - 1)
         self.usable = np.where(base != OTHER, np.minimum(self.usable + 1, from_here), 0)
-        self.place += 1
+        self.position += 1
         if self.remembers:
             self.own.push(base)
 
 
 def picked(log_prob: np.ndarray, bases: np.ndarray) -> np.ndarray:
-    """The log-probability of each base, (n, T, ...) of (n, T, ..., 4); 0 for code 4."""
+    """The log-probability of each base, (n, T, ...) of (n, T, ..., 4); 0 for an unknown base (4)."""
     extra = (1,) * (log_prob.ndim - 3)
     at = np.minimum(bases, 3).astype(np.int64).reshape(*bases.shape, *extra, 1)
     found = np.take_along_axis(log_prob, at, axis=-1)[..., 0]
@@ -409,18 +413,18 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
         trials.append((min(bits), quarters, counts, escapes, bits))
     _, quarters, counts, escapes, bits = min(trials, key=lambda trial: trial[0])
     order = shortest_good_order(bits)
-    counts = Counts(counts.contexts[: order + 1], counts.places)
+    counts = Counts(counts.contexts[: order + 1], counts.positions)
     settings = Settings(order, escapes[: order + 1], quarters)
-    code, usable = histories(bases, order)
+    context, usable = context_of_each_base(bases, order)
     part, own = np.zeros(len(bases), dtype=np.int64), own_counts(bases)
 
     def components(candidate: Settings) -> np.ndarray:
         return ContextMixture(candidate, [counts]).forecast(
-            code, usable, np.arange(bases.shape[1]), own, part
+            context, usable, np.arange(bases.shape[1]), own, part
         )[0]
 
     settings = _choose_position(
-        settings, counts, components(settings)[..., order, :], bases, code, usable
+        settings, counts, components(settings)[..., order, :], bases, context, usable
     )
     log_prob = components(settings)
     trail = [*bits[: order + 1], _bits(log_prob[..., order + 1, :], bases)]
@@ -443,16 +447,16 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     return replace(settings, memory_weights=tuple(weights)), counts, trail
 
 
-def _choose_position(settings: Settings, counts: Counts, now, bases, code, usable) -> Settings:
+def _choose_position(settings: Settings, counts: Counts, now, bases, context, usable) -> Settings:
     """Kernel, pseudocount and power of the position, where there is one and it helps; `now` are the
     chain's forecasts.
     """
     best, chosen = _bits(now, bases) - GAIN, settings
-    part, place = np.zeros(len(bases), dtype=np.int64), np.arange(bases.shape[1])
-    for kernel in KERNELS if counts.places else ():
+    part, position = np.zeros(len(bases), dtype=np.int64), np.arange(bases.shape[1])
+    for kernel in KERNELS if counts.positions else ():
         for weight in PSEUDOCOUNTS:
-            tables = [table[None] for table in place_ratios(counts.places, kernel, weight)]
-            ratio = place_log_ratio(tables, code, usable, place, part)
+            tables = [table[None] for table in position_ratios(counts.positions, kernel, weight)]
+            ratio = position_log_ratio(tables, context, usable, position, part)
             for power in POWERS:
                 bits = _bits(_scaled(now + power * ratio), bases)
                 if bits < best:

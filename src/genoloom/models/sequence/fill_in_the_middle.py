@@ -2,7 +2,7 @@
 prefix and suffix.
 
 The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), suffix
-first: a row is cut at one place, what comes after the cut is read first, and then every base
+first: a row is cut at one position, what comes after the cut is read first, and then every base
 before it is predicted from left to right. Prefix and gap need no border between them: the model
 has no use for where the prefix ends.
 
@@ -27,7 +27,7 @@ import torch
 
 from genoloom.models.layers import refuse_non_finite
 from genoloom.models.sequence.base import Sampling
-from genoloom.models.sequence.chain import draw, histories
+from genoloom.models.sequence.chain import context_of_each_base, draw
 from genoloom.models.sequence.context_mixing import ContextMixture, MixtureState, own_counts
 from genoloom.sequences import OTHER
 
@@ -43,15 +43,15 @@ class Suffix:
     Attributes
     ----------
     bases : int64, shape (B, R)
-    place : int
+    position : int
         Of the first of them, which is also the number of bases before the cut.
     lookahead : float32, shape (B, T, 4)
         Log-probability of the suffix after each possible next base, up to a constant of each
-        place.
+        position.
     """
 
     bases: torch.Tensor
-    place: int
+    position: int
     lookahead: torch.Tensor
 
 
@@ -71,12 +71,12 @@ class Lookahead:
         self._log_h = np.log(np.stack([*h, np.ones_like(h[0])]))  # (REACH + 1, B, S)
         self._log_h -= self._log_h.max(axis=-1, keepdims=True)
 
-    def after(self, code: np.ndarray) -> np.ndarray:
+    def after(self, context: np.ndarray) -> np.ndarray:
         """The context after each next base: one more axis, of length 4."""
-        return ((code[..., None] << 2) | np.arange(4)) & (4**self.order - 1)
+        return ((context[..., None] << 2) | np.arange(4)) & (4**self.order - 1)
 
     def _suffix_log_probability(self, log_p: np.ndarray, suffix: np.ndarray) -> np.ndarray:
-        """log P_k(first k bases of the suffix, up to one of code 4 | context), float64 (B, S);
+        """log P_k(first k bases of the suffix, up to an unknown one (4) | context), float64 (B, S);
         later ones do not depend on it.
         """
         row, total = np.arange(len(suffix))[:, None], np.zeros(log_p.shape[:2])
@@ -90,20 +90,20 @@ class Lookahead:
             context = ((context << 2) | (base[:, None] & 3)) & (4**self.order - 1)
         return total
 
-    def read(self, code: np.ndarray, usable: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    def log_ratio(self, context: np.ndarray, usable: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """`Suffix.lookahead`, float32 (B, T, 4).
 
         Parameters
         ----------
-        code, usable : ndarray, int64, shape (B, T)
-            From `chain.histories`; more rows than there are suffixes only where there is one of
-            these.
+        context, usable : ndarray, int64, shape (B, T)
+            From `chain.context_of_each_base`; more rows than there are suffixes only where there is
+            one of these.
         missing : ndarray, int64, shape (T,)
             Bases between the next one and the suffix.
         """
         row = np.arange(self._log_h.shape[1])[:, None, None]
         far = np.minimum(missing, LOOKAHEAD_REACH)[None, :, None]
-        found = self._log_h[far, row, self.after(code)]
+        found = self._log_h[far, row, self.after(context)]
         return np.where(usable[..., None] + 1 >= self.order, found, 0.0).astype(np.float32)
 
 
@@ -112,18 +112,18 @@ def suffix_of(
     bases: np.ndarray,
     suffix: np.ndarray,
     part: np.ndarray,
-    place: int,
+    position: int,
     device,
 ) -> Suffix:
     """The suffix as it is seen from each of `bases` (B, T), which are at the sequence's
     start.
     """
     lookahead = Lookahead(mixture, suffix, part)
-    code, usable = histories(bases, mixture.settings.order)
-    log_probability = lookahead.read(code, usable, place - 1 - np.arange(bases.shape[1]))
+    context, usable = context_of_each_base(bases, mixture.settings.order)
+    log_probability = lookahead.log_ratio(context, usable, position - 1 - np.arange(bases.shape[1]))
     return Suffix(
         torch.from_numpy(suffix.astype(np.int64)).to(device),
-        place,
+        position,
         torch.from_numpy(log_probability).to(device),
     )
 
@@ -134,14 +134,14 @@ def forecast_infill(
     """`ContextMixture.read` of bases whose own composition and repeats count those of the suffix as
     well.
     """
-    code, usable = histories(bases, mixture.settings.order)
+    context, usable = context_of_each_base(bases, mixture.settings.order)
     border = np.full((len(bases), 1), OTHER, dtype=np.uint8)  # no repeat runs across the cut
     own = own_counts(np.concatenate([suffix, border, bases], axis=1))[:, suffix.shape[1] + 1 :]
-    return mixture.forecast(code, usable, np.arange(bases.shape[1]), own, part)
+    return mixture.forecast(context, usable, np.arange(bases.shape[1]), own, part)
 
 
 def draw_cut(rng: np.random.Generator, length: np.ndarray) -> int:
-    """A place with bases on both sides in every row of these lengths; 0 where there is none."""
+    """A position with bases on both sides in every row of these lengths; 0 where there is none."""
     shortest = int(length.min())
     return int(rng.integers(1, shortest)) if shortest > 1 else 0
 
@@ -164,14 +164,14 @@ def sample_gap(
     empty one of one row; both sides are read once, then it is spread over the rows.
     """
     (B, size), nobody = uniform.shape, np.zeros(1, dtype=np.int64)
-    place = len(prefix) + size
+    position = len(prefix) + size
     # forecasts look back, so the base to be found may be any
     known = np.append(prefix, 0).astype(np.uint8)[None]
     forecast, context_counts = (
         torch.from_numpy(x.astype(np.float32))
         for x in forecast_infill(mixture, known, suffix[None], nobody)
     )
-    side = suffix_of(mixture, known, suffix[None], nobody, place, "cpu")
+    side = suffix_of(mixture, known, suffix[None], nobody, position, "cpu")
     logits = model(prompt, forecast, context_counts, torch.tensor([label]), cache, side)[
         :, -1
     ].expand(B, 4)
@@ -192,10 +192,10 @@ def sample_gap(
             forecast, context_counts = (
                 torch.from_numpy(x.astype(np.float32)) for x in state.forecast()
             )
-            now = lookahead.read(
-                state.code[:, None], state.usable[:, None], np.array([size - i - 2])
+            now = lookahead.log_ratio(
+                state.context[:, None], state.usable[:, None], np.array([size - i - 2])
             )
-            step = Suffix(side.bases, place, torch.from_numpy(now))
+            step = Suffix(side.bases, position, torch.from_numpy(now))
             before = torch.from_numpy(bases[:, i : i + 1].astype(np.int64))
             logits = model(before, forecast, context_counts, labels, cache, step)[:, 0]
     return bases, log_prob

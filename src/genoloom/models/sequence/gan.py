@@ -48,8 +48,8 @@ COLLAPSED_IDENTITY, COLLAPSED_DISTINCT, COLLAPSED_KMERS = 0.1, 0.9, 0.5
 
 
 def _pair_identity(bases: np.ndarray) -> float:
-    """Mean share of equal bases at equal places of neighbouring rows: near 0.27 for unrelated DNA,
-    1 for copies.
+    """Mean share of equal bases at equal positions of neighbouring rows: near 0.27 for unrelated
+    DNA, 1 for copies.
     """
     both = (bases[1:] != OTHER) & (bases[:-1] != OTHER)
     return float(((bases[1:] == bases[:-1]) & both).sum() / max(both.sum(), 1))
@@ -154,8 +154,8 @@ class GanGenerator(SequenceGenerator):
             raise DeclarationError("'chain' and 'options.chain_noise' do not agree")
         if words.chain is not None:
             declare_counts(arrays, words.chain)
-        places, n_labels = words.longest if words.aligned else 0, len(words.label_names)
-        declare_network(arrays, "network.", lambda: Generator(words.options, n_labels, places))
+        positions, n_labels = words.longest if words.aligned else 0, len(words.label_names)
+        declare_network(arrays, "network.", lambda: Generator(words.options, n_labels, positions))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":

@@ -61,18 +61,20 @@ class Generator(nn.Module):
     resolution.
     """
 
-    def __init__(self, options: SequenceGanOptions, n_labels: int, places: int):
-        """`places`: bases of the longest sequence, where sequences are aligned to something; else
-        0.
+    def __init__(self, options: SequenceGanOptions, n_labels: int, positions: int):
+        """`positions`: bases of the longest sequence, where sequences are aligned to something;
+        else 0.
         """
         super().__init__()
         W = options.width
-        self.latent, self.places = options.latent, places
+        self.latent, self.positions = options.latent, positions
         self.proposal_weight = 1.0 if options.chain_noise else 0.0
         self.label = nn.Embedding(n_labels, options.latent)
         self.style = nn.Linear(options.latent, 2 * W * len(DILATIONS))
         self.stem = nn.Conv1d(4, W, 8, stride=2, padding=3)
-        self.place = nn.Parameter(0.02 * torch.randn(W, even(places) // 2)) if places else None
+        self.position = (
+            nn.Parameter(0.02 * torch.randn(W, even(positions) // 2)) if positions else None
+        )
         self.blocks = nn.ModuleList(ResidualConvolution(W, d) for d in DILATIONS)
         self.write = nn.Conv1d(W, 8, 5, padding=2)
         if options.chain_noise:
@@ -86,12 +88,12 @@ class Generator(nn.Module):
         # (B, W, 1) each
         style = self.style(latent + self.label(label))[..., None].chunk(2 * len(self.blocks), dim=1)
         x = self.stem(proposal)
-        if self.place is not None:
+        if self.position is not None:
             x = (
                 x
-                + nn.functional.pad(self.place, (0, max(0, x.shape[2] - self.place.shape[1])))[
-                    :, : x.shape[2]
-                ]
+                + nn.functional.pad(
+                    self.position, (0, max(0, x.shape[2] - self.position.shape[1]))
+                )[:, : x.shape[2]]
             )
         for i, block in enumerate(self.blocks):
             x = block(x, 1 + style[2 * i], style[2 * i + 1])
@@ -104,19 +106,19 @@ class Critic(nn.Module):
     """A score for each sequence, high for real ones.
 
     It reads words of a dozen bases and what is around them, as means over segments of the
-    sequence (or over all of it, where places mean nothing) and as maxima; the sequence's 4-mers;
+    sequence (or over all of it, where positions mean nothing) and as maxima; the sequence's 4-mers;
     and those of a group of sequences.
     """
 
     def __init__(
-        self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, places: int
+        self, options: SequenceGanOptions, n_labels: int, kmer_mean: torch.Tensor, positions: int
     ):
-        """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `places` as of the
+        """`kmer_mean` (256,): `kmer_frequencies` of the training sequences; `positions` as of the
         generator.
         """
         super().__init__()
         W = options.width
-        self.segments = SEGMENTS if places else 1
+        self.segments = SEGMENTS if positions else 1
         self.words = nn.Conv1d(4, W, 12, padding=6)
         self.around = nn.Conv1d(W, W, 6, padding=3)
         self.block = ResidualConvolution(W, 2)

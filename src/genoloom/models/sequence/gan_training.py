@@ -99,7 +99,7 @@ class GanTraining:
         counts = kmer_counts(with_other_strand(data, self.fitted), 4)
         # as `kmer_frequencies`, of all together
         mean = torch.from_numpy(256 * counts / max(counts.sum(), 1)).float()
-        self.critic = Critic(options, len(data.label_names), mean, network.places).to(run.device)
+        self.critic = Critic(options, len(data.label_names), mean, network.positions).to(run.device)
         self.average = exponential_average(self.generator, 0.99)
         rate = self.options.learning_rate
         self.optimisers = {

@@ -16,7 +16,7 @@ from genoloom.models.sequence.base import (
 )
 from genoloom.models.sequence.chain import compact, draw
 from genoloom.models.sequence.context_mixing import (
-    LONGEST_PLACED,
+    LONGEST_ALIGNED,
     POSITION_ORDER,
     ContextMixture,
     Counts,
@@ -47,14 +47,14 @@ def with_other_strand(data: TrainingSequences, rows: np.ndarray) -> np.ndarray:
 def pack_counts(counts: Counts) -> dict[str, np.ndarray]:
     """Counts as arrays of a model file."""
     named = [(f"counts.{k}", table) for k, table in enumerate(counts.contexts)]
-    named += [(f"places.{j}", table) for j, table in enumerate(counts.places)]
+    named += [(f"positions.{j}", table) for j, table in enumerate(counts.positions)]
     return {name: compact(table) for name, table in named}
 
 
 def unpack_counts(arrays: dict[str, np.ndarray]) -> Counts:
     """The counts that `pack_counts` packed."""
     parts = []
-    for kind in ("counts", "places"):
+    for kind in ("counts", "positions"):
         n = sum(name.startswith(f"{kind}.") for name in arrays)
         parts.append([arrays[f"{kind}.{k}"].astype(np.int64) for k in range(n)])
     return Counts(*parts)
@@ -64,11 +64,11 @@ def declare_counts(arrays: Declared, chain: SettingsDescription) -> None:
     """Declare the arrays of `pack_counts`."""
     for k in range(chain.order + 1):
         arrays.expect(f"counts.{k}", COUNTS, 4**k, 4, high=MOST_COUNTED)
-    placed, T = arrays.names("places."), None
-    for j in range(POSITION_ORDER + 1) if placed else ():
-        T = arrays.expect(f"places.{j}", COUNTS, T, 4**j, 4, high=MOST_COUNTED)[0]
-    if placed and T > LONGEST_PLACED:
-        raise DeclarationError(f"{T} places, more than {LONGEST_PLACED}")
+    has_positions, T = arrays.names("positions."), None
+    for j in range(POSITION_ORDER + 1) if has_positions else ():
+        T = arrays.expect(f"positions.{j}", COUNTS, T, 4**j, 4, high=MOST_COUNTED)[0]
+    if has_positions and T > LONGEST_ALIGNED:
+        raise DeclarationError(f"{T} positions, more than {LONGEST_ALIGNED}")
 
 
 def read_settings(description: dict) -> Settings:
@@ -173,7 +173,9 @@ class MarkovGenerator(SequenceGenerator):
         scores = np.empty((len(bases), self.mixture.components))
         for low in range(0, len(bases), SCORE_ROWS):
             part = bases[low : low + SCORE_ROWS]
-            scores[low : low + SCORE_ROWS] = picked(self.mixture.read(part)[0], part).sum(axis=1)
+            scores[low : low + SCORE_ROWS] = picked(self.mixture.forecast_bases(part)[0], part).sum(
+                axis=1
+            )
         return scores
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:

@@ -1,7 +1,7 @@
 """What a sequence model thinks of a variant: log P(window with ALT) - log P(window with REF), the
 mean of both strands.
 
-Both windows have the same length and begin at the same place; after an insertion or deletion the
+Both windows have the same length and begin at the same position; after an insertion or deletion the
 right flank is shorter or longer. Likelihoods of sequences of different length could not be
 compared.
 """
@@ -22,7 +22,8 @@ def allele_windows(before: str, alleles: list[str], after: str, size: int) -> np
     """One window for each allele, uint8 (n_alleles, size): `before`, the allele, and as much of
     `after` as fits.
 
-    Rows are padded with code 4 where `after` ends. `before` must be shorter than `size`.
+    Rows are padded with 4, an unknown base, where `after` ends. `before` must be shorter than
+    `size`.
     """
     rows = np.full((len(alleles), size), 4, dtype=np.uint8)
     for row, allele in zip(rows, alleles, strict=True):
@@ -45,11 +46,13 @@ def scorers(generator: SequenceGenerator) -> Callable[[np.ndarray], np.ndarray]:
     def score(bases: np.ndarray) -> np.ndarray:
         length = np.full(len(bases), bases.shape[1])
         model = generator.log_likelihood(bases, length, np.full(len(bases), -1))
-        chains = picked(generator.mixture.read(bases)[0], bases).sum(axis=1)  # (n, components)
-        codes = kmers(bases, k)
-        known = codes != NO_KMER
+        chains = picked(generator.mixture.forecast_bases(bases)[0], bases).sum(
+            axis=1
+        )  # (n, components)
+        kmer_ids = kmers(bases, k)
+        known = kmer_ids != NO_KMER
         counts_of_6mers = np.where(
-            known, counts[np.where(known, codes, 0).astype(np.int64)], 0.0
+            known, counts[np.where(known, kmer_ids, 0).astype(np.int64)], 0.0
         ).sum(axis=1)
         return np.stack(
             [model, chains[:, generator.mixture.markov], chains[:, -1], counts_of_6mers], axis=1

@@ -17,14 +17,14 @@ Below the attention are dilated causal convolutions, which read neighbourhoods f
 Sequences of one orientation (no reverse complement) also have a learned position, since such sets
 are aligned to something.
 
-With `fim_rate`, a share of the steps cuts the rows at a random place, reads what comes after the
+With `fim_rate`, a share of the steps cuts the rows at a random position, reads what comes after the
 cut first and then forecasts everything before it (`genoloom.models.sequence.fill_in_the_middle`).
 Nothing but these steps, and filling gaps, ever sees a suffix.
 
 Where sequences have labels, a label classifier is trained next to it and helps to draw
 (`genoloom.models.sequence.label_classifier`).
 
-With `kmer_size` of 6 the attention reads 6-mers, a sixth of the places
+With `kmer_size` of 6 the attention reads 6-mers, a sixth of the positions
 (`transformer_network.KmerEmbedding`); forecasts and likelihood stay by base.
 
 Letters in shapes: B rows, T bases.

@@ -90,7 +90,7 @@ class CausalConvolution(nn.Module):
         """`x` (B, T, W).
 
         `shift` (B, 1, W) is what the label adds before the gate. `line` (B, pad + capacity, W)
-        holds the earlier inputs; these go there, the first to place `at`.
+        holds the earlier inputs; these go there, the first to position `at`.
         """
         T, normed = x.shape[1], self.norm(x)
         if line is None:
@@ -121,29 +121,29 @@ class KmerEmbedding(nn.Module):
             nn.init.normal_(embedding.weight, std=0.02)
 
     def before(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Vectors (B, J, W) of the words before each place that begins one, of the tokens before
-        every place, int64 (B, T).
+        """Vectors (B, J, W) of the words before each position that begins one, of the tokens before
+        every position, int64 (B, T).
         """
         padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BEGIN)
         return self.vectors(padded.unfold(1, self.size, self.size))
 
     def vectors(self, kmers: torch.Tensor) -> torch.Tensor:
         """(B, J, W) of words, int64 (B, J, size)."""
-        code = (kmers * 4 ** torch.arange(self.size, device=kmers.device)).sum(-1)
-        return self.kmer(torch.where((kmers < 4).all(-1), code, 4**self.size))
+        kmer_id = (kmers * 4 ** torch.arange(self.size, device=kmers.device)).sum(-1)
+        return self.kmer(torch.where((kmers < 4).all(-1), kmer_id, 4**self.size))
 
     def tell(
         self,
         x: torch.Tensor,
         attended: torch.Tensor,
-        places: torch.Tensor,
+        positions: torch.Tensor,
         line: torch.Tensor | None = None,
         at: int = 0,
     ):
-        """`x` (B, T, W) and what attention made of the words before each of its `places` (T,),
+        """`x` (B, T, W) and what attention made of the words before each of its `positions` (T,),
         `attended` (B, T, W); (B, T, W).
         """
-        return self.mix(x + attended + self.offset(places % self.size), line=line, at=at)
+        return self.mix(x + attended + self.offset(positions % self.size), line=line, at=at)
 
 
 class LabelEmbedding(nn.Embedding):
@@ -175,7 +175,9 @@ class SequenceTransformer(nn.Module):
         contexts: int,
         positions: int,
     ):
-        """`positions`: learned places, or 0 where sequences are not aligned to anything."""
+        """`positions`: length of the table of learned positions, or 0 where sequences are not
+        aligned to anything.
+        """
         super().__init__()
         W = options.width
         self.options, self.unlabelled = options, labels.unlabelled
@@ -253,28 +255,28 @@ class SequenceTransformer(nn.Module):
         float32, shape (B, T, 4)
         """
         start, T = cache.length if cache else 0, before.shape[1]
-        places = torch.arange(start, start + T, device=before.device)
+        positions = torch.arange(start, start + T, device=before.device)
         x = (
             self.token(before)
             + self.label(label)[:, None]
             + self.chains(torch.cat([forecast.flatten(2) + math.log(4), context_counts], -1))
         )
         if suffix is not None:
-            x = x + self.missing((suffix.place - 1 - places).clamp(max=MISSING - 1))
-        x = self.drop(self._placed(x, places))
+            x = x + self.missing((suffix.position - 1 - positions).clamp(max=MISSING - 1))
+        x = self.drop(self._with_position(x, positions))
         for i, layer in enumerate(self.convolutions):
             shift = self._label_shift(i, label)
             x = layer(x, shift, cache.lines[i], cache.pad + start) if cache else layer(x, shift)
         if self.kmers:
-            x = self._attend_kmers(x, before, places, cache)
+            x = self._attend_kmers(x, before, positions, cache)
         else:
             if suffix is not None and start == 0:
-                embedded, suffix_places = self._embed_suffix(suffix, label)
-                x, places = torch.cat([embedded, x], 1), torch.cat([suffix_places, places])
+                embedded, suffix_positions = self._embed_suffix(suffix, label)
+                x, positions = torch.cat([embedded, x], 1), torch.cat([suffix_positions, positions])
             x = self._attend(
                 x,
-                places,
-                start + T if suffix is None else suffix.place + suffix.bases.shape[1],
+                positions,
+                start + T if suffix is None else suffix.position + suffix.bases.shape[1],
                 cache,
             )
         if cache:
@@ -284,13 +286,13 @@ class SequenceTransformer(nn.Module):
         return logits if suffix is None else logits + self.lookahead(x) * suffix.lookahead
 
     def _attend(
-        self, x: torch.Tensor, places: torch.Tensor, longest: int, cache: Cache | None
+        self, x: torch.Tensor, positions: torch.Tensor, longest: int, cache: Cache | None
     ) -> torch.Tensor:
-        """The attention layers on tokens `x` (B, T, W) at `places` (T,) below `longest`; a cache
+        """The attention layers on tokens `x` (B, T, W) at `positions` (T,) below `longest`; a cache
         takes them and advances.
         """
         rotary = rotary_table(longest, self.options.width // self.options.heads).to(x.device)[
-            :, places
+            :, positions
         ]
         for i, layer in enumerate(self.layers):
             x = self.drop(layer(x, rotary, cache.attention if cache else None, i))
@@ -299,7 +301,7 @@ class SequenceTransformer(nn.Module):
         return x
 
     def _attend_kmers(
-        self, x: torch.Tensor, before: torch.Tensor, places: torch.Tensor, cache: Cache | None
+        self, x: torch.Tensor, before: torch.Tensor, positions: torch.Tensor, cache: Cache | None
     ) -> torch.Tensor:
         """The attention layers on words; `x` (B, T, W), and `before` (B, T) as `forward` has it,
         with one base at a time from a cache.
@@ -309,13 +311,13 @@ class SequenceTransformer(nn.Module):
             token = x[:, :: kmers.size] + kmers.before(before)
             J = token.shape[1]
             attended = self._attend(token, torch.arange(J, device=x.device), J, None)
-            return kmers.tell(x, attended.repeat_interleave(kmers.size, dim=1)[:, :T], places)
+            return kmers.tell(x, attended.repeat_interleave(kmers.size, dim=1)[:, :T], positions)
         cache.recent = torch.cat([cache.recent[:, 1:], before], dim=1)
         kmer, since = divmod(cache.length, kmers.size)
         if since == 0:
             token = x + kmers.vectors(cache.recent[:, None])
             cache.attended = self._attend(token, torch.tensor([kmer]), kmer + 1, cache)
-        return kmers.tell(x, cache.attended, places, cache.lines[-1], cache.pad + cache.length)
+        return kmers.tell(x, cache.attended, positions, cache.lines[-1], cache.pad + cache.length)
 
     def _label_shift(self, i: int, label: torch.Tensor) -> torch.Tensor | float:
         """What the label (B,) adds inside convolution `i`, (B, 1, W); nothing in sets without
@@ -323,16 +325,16 @@ class SequenceTransformer(nn.Module):
         """
         return self.label_shifts[i](label)[:, None] if self.label_shifts else 0.0
 
-    def _placed(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """`x` (B, T, W) and the learned positions of its `places` (T,), where there are such."""
+    def _with_position(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """`x` (B, T, W) and the learned positions of its `positions` (T,), where there are such."""
         if self.position is None:
             return x
-        return x + self.position(places.clamp(max=self.position.num_embeddings - 1))
+        return x + self.position(positions.clamp(max=self.position.num_embeddings - 1))
 
     def _embed_suffix(
         self, suffix: fill_in_the_middle.Suffix, label: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The suffix (B, R, W) as the attention takes it, and its places (R,).
+        """The suffix (B, R, W) as the attention takes it, and its positions (R,).
 
         The convolutions run over it alone: its end does not come before the first base of the row,
         and its beginning can be told by nothing standing before it.
@@ -343,7 +345,7 @@ class SequenceTransformer(nn.Module):
             + self.label(label)[:, None]
             + self.suffix_position(steps.clamp(max=SUFFIX_POSITIONS - 1))
         )
-        x = self.drop(self._placed(x, suffix.place + steps))
+        x = self.drop(self._with_position(x, suffix.position + steps))
         for i, layer in enumerate(self.convolutions):
             x = layer(x, self._label_shift(i, label))
-        return x, suffix.place + steps
+        return x, suffix.position + steps

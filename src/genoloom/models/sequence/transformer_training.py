@@ -43,12 +43,12 @@ def base_log_probabilities(
     device,
     suffix: np.ndarray | None = None,
 ) -> torch.Tensor:
-    """Natural-log probability of every base, float32 (B, T); 0 for code 4. `suffix` uint8 (B, R):
-    given what comes after them.
+    """Natural-log probability of every base, float32 (B, T); 0 for an unknown base (4). `suffix`
+    uint8 (B, R): given what comes after them.
     """
     side = None
     if suffix is None:
-        forecast, context_counts = mixture.read(bases, part)
+        forecast, context_counts = mixture.forecast_bases(bases, part)
     else:
         forecast, context_counts = fill_in_the_middle.forecast_infill(mixture, bases, suffix, part)
         side = fill_in_the_middle.suffix_of(mixture, bases, suffix, part, bases.shape[1], device)

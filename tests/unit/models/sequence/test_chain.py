@@ -10,8 +10,8 @@ from genoloom.models.sequence.chain import (
     base_log_probabilities,
     choose_escapes,
     context_counts,
+    context_of_each_base,
     draw,
-    histories,
     probabilities,
     sample_chain,
 )
@@ -66,9 +66,9 @@ def test_tables_sum_to_one_and_so_do_all_sequences_of_length_three(bases):
 
 
 def test_history_holds_the_bases_since_the_last_unknown_one():
-    code, usable = histories(encode(b"ACNGTA")[None], 2)
+    contexts_found, usable = context_of_each_base(encode(b"ACNGTA")[None], 2)
     assert usable[0].tolist() == [0, 1, 2, 0, 1, 2]
-    assert code[0, 5] == 2 * 4 + 3  # G, T
+    assert contexts_found[0, 5] == 2 * 4 + 3  # G, T
 
 
 def test_escapes_are_the_best_of_the_grid_for_the_first_order(bases):

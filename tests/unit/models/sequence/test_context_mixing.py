@@ -16,8 +16,8 @@ from genoloom.models.sequence.context_mixing import (
     count,
     own_counts,
     picked,
-    place_counts,
-    place_ratios,
+    position_counts,
+    position_ratios,
 )
 from genoloom.models.sequence.markov import (
     ContextMixingGenerator,
@@ -37,8 +37,8 @@ def training(bases, stranded: bool = True) -> TrainingSequences:
 
 
 def biased(rng, n: int = 80, T: int = 60) -> np.ndarray:
-    """Every sequence has a composition of its own, one place is nearly fixed, and the second half
-    repeats the first.
+    """Every sequence has a composition of its own, one position is nearly fixed, and the second
+    half repeats the first.
     """
     p = rng.dirichlet(np.full(4, 2.0), size=n)
     bases = (rng.random((n, T, 1)) > p.cumsum(axis=1)[:, None, :3]).sum(axis=2).astype(np.uint8)
@@ -83,7 +83,7 @@ def test_own_counts_are_those_of_a_search_through_the_text():
 def test_every_rung_sums_to_one_and_steps_equal_the_whole(mixture, data):
     bases = data.bases[data.validation].copy()
     bases[:, 40] = 4
-    forecast, seen = mixture.read(bases)
+    forecast, seen = mixture.forecast_bases(bases)
     np.testing.assert_allclose(np.exp(forecast).sum(axis=-1), 1, rtol=1e-9)
     state = MixtureState(mixture, len(bases), bases.shape[1])
     for t in range(bases.shape[1]):
@@ -95,9 +95,9 @@ def test_every_rung_sums_to_one_and_steps_equal_the_whole(mixture, data):
 
 def test_position_composition_and_memory_are_the_formulas(mixture, data):
     bases = data.bases[data.validation]
-    forecast, own = np.exp(mixture.read(bases)[0]), own_counts(bases).astype(float)
+    forecast, own = np.exp(mixture.forecast_bases(bases)[0]), own_counts(bases).astype(float)
     K = SETTINGS.order
-    ratios = place_ratios(place_counts(data.bases[~data.validation]), 1.0, 30.0)
+    ratios = position_ratios(position_counts(data.bases[~data.validation]), 1.0, 30.0)
     for i, t in ((0, 9), (3, 31), (5, 59)):
         context = int(bases[i, t - 2]) * 4 + int(bases[i, t - 1])
         position = forecast[i, t, K] * np.exp(0.75 * ratios[2][t, context])
@@ -117,14 +117,14 @@ def test_position_composition_and_memory_are_the_formulas(mixture, data):
 def test_a_kernel_of_no_width_sees_one_place_only():
     bases = np.random.default_rng(3).integers(0, 4, (500, 5)).astype(np.uint8)
     bases[:, 2] = 1
-    ratio = np.exp(place_ratios(place_counts(bases), 0.0, 1.0)[0][:, 0])
+    ratio = np.exp(position_ratios(position_counts(bases), 0.0, 1.0)[0][:, 0])
     assert ratio[2, 1] > 2
     np.testing.assert_allclose(ratio[[0, 1, 3, 4], 1], ratio[[0, 1, 3, 4], 1].mean(), atol=0.12)
 
 
 def test_what_is_chosen_is_found_in_the_data(data):
     settings, counts, bits = choose(data, 4)
-    assert settings.position_power > 0  # the fixed place
+    assert settings.position_power > 0  # the fixed position
     assert settings.own_power > 0  # compositions differ
     assert any(settings.memory_weights)  # the repeat
     assert all(
@@ -132,7 +132,7 @@ def test_what_is_chosen_is_found_in_the_data(data):
         for earlier, later in zip(bits[settings.order :], bits[settings.order + 1 :], strict=False)
     )
     validation = data.bases[data.validation]
-    forecast = ContextMixture(settings, [counts]).read(validation)[0]
+    forecast = ContextMixture(settings, [counts]).forecast_bases(validation)[0]
     reached = -picked(forecast, validation).sum(axis=(0, 1)) / validation.size / np.log(2)
     np.testing.assert_allclose(reached[settings.order :], bits[settings.order :])
     plain = choose(
@@ -152,7 +152,7 @@ def test_counts_without_a_fold_are_those_of_the_others(data):
     )
     rest = everything.minus(fold)
     for a, b in zip(
-        [*rest.contexts, *rest.places], [*others.contexts, *others.places], strict=True
+        [*rest.contexts, *rest.positions], [*others.contexts, *others.positions], strict=True
     ):
         np.testing.assert_array_equal(a, b)
 
@@ -160,10 +160,12 @@ def test_counts_without_a_fold_are_those_of_the_others(data):
 def test_parts_have_tables_of_their_own(data):
     rows = np.arange(len(data.length))
     parts = [count(data, rows[::2], 3, 2), count(data, rows[1::2], 3, 2)]
-    both = ContextMixture(SETTINGS, parts).read(data.bases[:2], np.array([0, 1]))[0]
+    both = ContextMixture(SETTINGS, parts).forecast_bases(data.bases[:2], np.array([0, 1]))[0]
     for i, part in enumerate(parts):
         np.testing.assert_allclose(
-            both[i], ContextMixture(SETTINGS, [part]).read(data.bases[i : i + 1])[0][0], rtol=1e-5
+            both[i],
+            ContextMixture(SETTINGS, [part]).forecast_bases(data.bases[i : i + 1])[0][0],
+            rtol=1e-5,
         )
 
 
@@ -181,7 +183,7 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
     alone = SequenceRequest(request.length[7:8], request.label[7:8], request.seed[7:8])
     np.testing.assert_array_equal(generator.sample(alone)[0], synthetic[7])
     mine = generator.log_likelihood(synthetic, request.length, request.label)
-    expected = picked(generator.mixture.read(synthetic)[0], synthetic).sum(axis=1)[
+    expected = picked(generator.mixture.forecast_bases(synthetic)[0], synthetic).sum(axis=1)[
         :, generator.component
     ]
     np.testing.assert_allclose(mine, expected)
@@ -197,7 +199,9 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
 
 def test_unused_rungs_change_nothing(data):
     bare = replace(SETTINGS, position_power=0.0, own_power=0.0, memory_weights=(0.0,) * len(MEMORY))
-    forecast = ContextMixture(bare, [count(data, ~data.validation, 3, 2)]).read(data.bases[:3])[0]
+    forecast = ContextMixture(bare, [count(data, ~data.validation, 3, 2)]).forecast_bases(
+        data.bases[:3]
+    )[0]
     np.testing.assert_allclose(
         forecast[:, :, 4:], np.repeat(forecast[:, :, 3:4], len(MEMORY) + 2, axis=2), atol=1e-12
     )

@@ -188,7 +188,7 @@ def test_what_is_kept_follows_the_left_to_right_model_given_both_sides(little):
 
 
 def settings_of(order: int) -> Settings:
-    """A chain alone: neither place nor composition nor repeats."""
+    """A chain alone: neither position nor composition nor repeats."""
     return Settings(order, [5.0] * (order + 1), 0)
 
 
@@ -203,7 +203,7 @@ def test_with_a_chain_the_lookahead_is_exact(order, n_suffix):
         0,
         settings_of(order),
     )
-    generator.counts = replace(count(data, np.arange(200), order, 0), places=[])
+    generator.counts = replace(count(data, np.arange(200), order, 0), positions=[])
     torch.manual_seed(1)
     generator._build()
     generator.model.eval()
@@ -221,16 +221,16 @@ def test_with_a_chain_the_lookahead_is_exact(order, n_suffix):
 
 def test_lookahead_stops_at_an_unknown_base_and_far_away_says_nothing():
     mixture = ContextMixture(settings_of(2), [count(training(chain_like(8)), np.arange(200), 2, 0)])
-    part, code, usable = np.zeros(1, dtype=int), np.array([[6]]), np.array([[2]])
-    cut = fill_in_the_middle.Lookahead(mixture, np.array([[1, 4, 2]], dtype=np.uint8), part).read(
-        code, usable, np.array([0])
-    )
-    short = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).read(
-        code, usable, np.array([0])
+    part, context, usable = np.zeros(1, dtype=int), np.array([[6]]), np.array([[2]])
+    cut = fill_in_the_middle.Lookahead(
+        mixture, np.array([[1, 4, 2]], dtype=np.uint8), part
+    ).log_ratio(context, usable, np.array([0]))
+    short = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).log_ratio(
+        context, usable, np.array([0])
     )
     np.testing.assert_array_equal(cut, short)
-    far = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).read(
-        code, usable, np.array([fill_in_the_middle.LOOKAHEAD_REACH])
+    far = fill_in_the_middle.Lookahead(mixture, np.array([[1]], dtype=np.uint8), part).log_ratio(
+        context, usable, np.array([fill_in_the_middle.LOOKAHEAD_REACH])
     )
     np.testing.assert_array_equal(far, np.zeros((1, 1, 4)))
 

@@ -110,9 +110,9 @@ def test_untrained_samples_are_those_of_the_adaptive_chain():
 def test_critic_and_generator_know_places_only_in_aligned_sets(aligned):
     """A word in the midst of A's and the same word elsewhere."""
     torch.manual_seed(1)
-    places = 256 if aligned else 0
-    critic = Critic(SequenceGanOptions(width=16), 1, torch.zeros(256), places)
-    generator = Generator(SequenceGanOptions(width=16, latent=8), 1, places)
+    positions = 256 if aligned else 0
+    critic = Critic(SequenceGanOptions(width=16), 1, torch.zeros(256), positions)
+    generator = Generator(SequenceGanOptions(width=16, latent=8), 1, positions)
     torch.nn.init.normal_(generator.write.weight)
     bases = np.zeros((1, 256), dtype=np.uint8)
     bases[0, 80:86] = [3, 0, 3, 1, 2, 3]

@@ -61,7 +61,9 @@ def trained(request, tmp_path_factory) -> TransformerGenerator:
 def test_untrained_it_is_the_adaptive_chain(tmp_path, kmer_size):
     generator = fitted(tmp_path, 1, learning_rate=1e-12, kmer_size=kmer_size)
     data = training()
-    expected = picked(generator.mixture.read(data.bases)[0], data.bases).sum(axis=1)[:, -1]
+    expected = picked(generator.mixture.forecast_bases(data.bases)[0], data.bases).sum(axis=1)[
+        :, -1
+    ]
     np.testing.assert_allclose(
         generator.log_likelihood(data.bases, data.length, data.label), expected, rtol=1e-5
     )
@@ -69,7 +71,7 @@ def test_untrained_it_is_the_adaptive_chain(tmp_path, kmer_size):
 
 def test_training_finds_what_no_chain_knows(trained):
     data = training(seed=2)
-    chain = picked(trained.mixture.read(data.bases)[0], data.bases).sum(axis=1)[:, -1]
+    chain = picked(trained.mixture.forecast_bases(data.bases)[0], data.bases).sum(axis=1)[:, -1]
     assert trained.log_likelihood(data.bases, data.length, data.label).sum() > chain.sum() + 20
 
 
