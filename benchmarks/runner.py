@@ -27,6 +27,7 @@ from genoloom.config import (
     ValidateOptions,
 )
 from genoloom.config_section import Section
+from genoloom.evidence.audited_models import window_sizes
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import read_roles
@@ -35,15 +36,14 @@ from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
+from genoloom.panels.comparands import open_comparands
 from genoloom.privacy import audit as attacks
 from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
 from genoloom.privacy.audit_data import AuditData
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
-from genoloom.stages.audited_models import window_sizes
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import open_comparands
 from genoloom.stages.split import split
 from genoloom.stages.train import train
 from genoloom.stages.validate import validate

@@ -21,13 +21,13 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.provenance import sealed
 from genoloom.formats.tables import write_table
+from genoloom.panels.comparands import open_comparands, source_files
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import open_comparands, source_files
 from genoloom.stages.prepare import prepare
 from genoloom.stages.redraw import redraw
 from genoloom.stages.split import split

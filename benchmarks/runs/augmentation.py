@@ -33,10 +33,10 @@ from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, fit_generator, variable_sites
 from genoloom.errors import InputError
 from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.training_data import training_haplotypes
 from genoloom.panel import Panel, genetic_positions, haplotype_columns
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.seeds import derive_seed, row_seeds
-from genoloom.stages.train import training_haplotypes
 from genoloom.training_config import TrainSections
 from genoloom.utility.association import polygenic_scores
 from genoloom.utility.imputation import COMMON, Window, array_sites, by_copying

@@ -17,7 +17,7 @@ from benchmarks.options import add_shared
 from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
 from benchmarks.table import spread
-from genoloom.stages.run import ROOT
+from genoloom.programs.snakemake import ROOT
 
 COLUMNS = "task program turn cpu_s wall_s peak_mb"
 DEMO = ROOT / "resources" / "demo"

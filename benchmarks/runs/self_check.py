@@ -25,11 +25,11 @@ from benchmarks.runner import Case, deal_panels
 from genoloom.config import AuditOptions, ValidateOptions
 from genoloom.formats.tables import read_table
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
+from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
-from genoloom.stages.inputs import Comparands
 from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
 from genoloom.validation.self_check import judge_together
 

@@ -22,13 +22,18 @@ import numpy as np
 from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, attack, deal_panels, paired
 from genoloom.config import AuditOptions
+from genoloom.evidence.audited_models import AuditedModels
+from genoloom.evidence.shadow_models import (
+    ShadowWork,
+    draw_individuals,
+    fit_individuals,
+    make_shadows,
+)
 from genoloom.models.haplotype import generator_class
 from genoloom.panel import ArrayHaplotypes
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.shadow_plan import seconds
 from genoloom.seeds import derive_seed
-from genoloom.stages.audited_models import AuditedModels
-from genoloom.stages.shadows import ShadowWork, draw_individuals, fit_individuals, make_shadows
 
 COLUMNS = (
     "individuals sites generator audited stacked with_shadows worst worst_low worst_high share "

@@ -21,9 +21,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, fit_generator, variable_sites
+from genoloom.models.haplotype.training_data import training_haplotypes
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import derive_seed
-from genoloom.stages.train import training_haplotypes
 from genoloom.training_config import TrainSections
 
 RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)

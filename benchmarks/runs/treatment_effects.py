@@ -21,9 +21,9 @@ from benchmarks.options import add_shared
 from benchmarks.runner import NO_FILES, Case, kept_samples
 from benchmarks.table import spread
 from genoloom.medicine_config import TrialOptions
+from genoloom.panels.comparands import open_real
+from genoloom.panels.genotypes import read_genotypes
 from genoloom.report.summary import as_text
-from genoloom.stages.genotypes import read_genotypes
-from genoloom.stages.inputs import open_real
 from genoloom.stages.treatment_effects import read_group
 from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, effect_rows
 

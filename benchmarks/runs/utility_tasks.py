@@ -18,8 +18,8 @@ from benchmarks.runner import NO_FILES, Case, kept_samples
 from benchmarks.table import spread
 from genoloom.formats.tables import read_table
 from genoloom.medicine_config import UtilityOptions
+from genoloom.panels.comparands import open_comparands
 from genoloom.report.summary import as_text
-from genoloom.stages.inputs import open_comparands
 from genoloom.stages.utility import utility
 from genoloom.utility.measures import SYNTHETIC
 

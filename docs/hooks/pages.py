@@ -145,12 +145,12 @@ def fields_of(model) -> list[str]:
 
 def tables() -> str:
     """What the tables hold: columns, metrics, attacks."""
+    from genoloom.formats.cohort_sheets import COLUMNS as COHORT
     from genoloom.formats.splits import COLUMNS as SPLIT
     from genoloom.privacy.attack_ids import AttackId
     from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
     from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
     from genoloom.report.data import Attack, Judgement, Metric
-    from genoloom.stages.cohort import COLUMNS as COHORT
     from genoloom.stages.prepare import REJECTION_COLUMNS
     from genoloom.validation.metric_ids import MetricId
     from genoloom.validation.rows import COLUMNS as FIDELITY

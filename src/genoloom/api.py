@@ -43,6 +43,7 @@ from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_records
 from genoloom.models.haplotype import generator_class
 from genoloom.panel import Panel
+from genoloom.panels.comparands import Comparands, open_comparands, open_real, source_files
 from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import Attack, Metric, as_attack, as_metric
 from genoloom.sequence_api import (
@@ -57,7 +58,6 @@ from genoloom.stages import train as train_stage
 from genoloom.stages import validate as validate_stage
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import Comparands, open_comparands, open_real, source_files
 from genoloom.stages.prepare import prepare
 from genoloom.stages.prepare_sequences import prepare_sequences
 from genoloom.stages.split import split

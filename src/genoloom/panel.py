@@ -13,11 +13,14 @@ Vocabulary, the same everywhere:
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from genoloom.errors import InputError
 from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
@@ -363,3 +366,29 @@ def genetic_positions(sites: Sites) -> np.ndarray:
         log.warning("%s: no genetic map; taking 1 cM per megabase", sites.contig)
         return sites.position * CM_PER_BASE
     return sites.cm
+
+
+def join_haploids(
+    pairs: list[tuple[Panel, Panel]], roles: list[str]
+) -> tuple[list[tuple[Panel, Panel]], list[str]]:
+    """Synthetic and real panels with their haploid individuals joined two by two, real ones of one
+    role; and the role of each row of the real ones.
+    """
+    joined, first = [], None
+    for synthetic, real in pairs:
+        beside, first = paired(real, roles)
+        joined.append((paired(synthetic, [""] * len(synthetic.individuals))[0], beside))
+    return joined, [roles[i] for i in first]
+
+
+def refuse_mixed_ploidies(path: Path, panels: Iterable[Panel]) -> None:
+    """Raise an InputError unless the contigs can be compared individual by individual."""
+    ploidies = sorted({panel.sites.ploidy for panel in panels})
+    if len(ploidies) > 1:
+        raise InputError(
+            path,
+            f"contigs of several ploidies are in one panel: {', '.join(ploidies)}",
+            expected="contigs of one ploidy",
+            remedy="give X, Y and MT rows of a panel of their own in the sheet of panels, with "
+            "the same sheet of samples: their synthetic individuals are then the same too",
+        )

@@ -19,6 +19,7 @@ from tiny_models import MODELS, tiny_model, write_model
 from fuzzing.mutate import mutate_bytes, mutate_text
 from genoloom.config import Config, PrepareOptions
 from genoloom.config_files import default_yaml, load_study
+from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.histories import read_history
 from genoloom.formats.leak_ledger import read_ledger
 from genoloom.formats.maps import read_map
@@ -34,10 +35,9 @@ from genoloom.formats.splits import read_split
 from genoloom.formats.tables import read_table
 from genoloom.formats.variants import list_contigs
 from genoloom.models.load import load_generator, load_sequence_generator
+from genoloom.panels.genotypes import read_genotypes
 from genoloom.seeds import derive_seed
-from genoloom.stages.cohort import read_cohort
 from genoloom.stages.consensus import consensus
-from genoloom.stages.genotypes import read_genotypes
 from genoloom.stages.prepare import prepare
 from genoloom.training.checkpoint import load_checkpoint, save_checkpoint
 

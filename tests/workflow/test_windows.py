@@ -10,7 +10,7 @@ from small_project import TINY
 
 from genoloom.formats.models import read_description
 from genoloom.formats.tables import read_table
-from genoloom.stages.testdata import testdata as write_testdata
+from genoloom.pipelines.testdata import testdata as write_testdata
 
 SAMPLES = "data/samples.X.tsv"
 SETTINGS = {

@@ -62,7 +62,7 @@ def validate(comparands, sections, **given):
     The real individuals come either as the workflow's files (--panel, --split), or as files of any
     tool (--train, --holdout).
     """
-    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.panels.comparands import open_comparands, source_files
     from genoloom.stages.validate import validate as stage
 
     [options] = sections
@@ -93,8 +93,8 @@ def shadow(comparands, sections, **given):
 
     Seed and options must be those of the audit, which reads the file with --shadow.
     """
-    from genoloom.stages.inputs import open_comparands, source_files
-    from genoloom.stages.shadows import shadow as stage
+    from genoloom.panels.comparands import open_comparands, source_files
+    from genoloom.stages.shadow import shadow as stage
 
     [options] = sections
     with open_comparands(**comparands) as opened:
@@ -126,8 +126,8 @@ def audit(comparands, sections, **given):
     The real individuals come either as the workflow's files (--panel, --split), or as files of any
     tool (--train, --holdout).
     """
+    from genoloom.panels.comparands import open_comparands, source_files
     from genoloom.stages.audit import audit as stage
-    from genoloom.stages.inputs import open_comparands, source_files
 
     [options] = sections
     with open_comparands(**comparands) as opened:
@@ -174,7 +174,7 @@ def compare(sections, **given):
     genoloom compare --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
         --generator ours=20.vcf.gz --generator theirs=hapnest.bed --out comparison
     """
-    from genoloom.stages.compare import compare as stage
+    from genoloom.pipelines.compare import compare as stage
 
     validate_options, audit_options = sections
     text = stage(validate_options=validate_options, audit_options=audit_options, **given)
@@ -200,7 +200,7 @@ def compare(sections, **given):
 @logged
 def release(sections, **given):
     """Bundle synthetic data when the gate passes; else list every reason and exit with code 3."""
-    from genoloom.stages.release import release as stage
+    from genoloom.pipelines.release import release as stage
 
     [options] = sections
     stage(options=options, **given)

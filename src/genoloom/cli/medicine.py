@@ -105,7 +105,7 @@ def utility(comparands, sections, **given):
 
     Traits are planted. Each metric is next to that of as many real individuals.
     """
-    from genoloom.stages.inputs import open_comparands, source_files
+    from genoloom.panels.comparands import open_comparands, source_files
     from genoloom.stages.utility import utility as stage
 
     [options] = sections

@@ -65,7 +65,7 @@ def panel():
 @logged
 def panel_add(sections, **given):
     """Register a public panel under NAME: prepared once, with source, terms and digests."""
-    from genoloom.stages.public_panels import add_panel
+    from genoloom.pipelines.public_panels import add_panel
 
     [options] = sections
     add_panel(options=options, **given)
@@ -76,7 +76,7 @@ def panel_add(sections, **given):
 @logged
 def panel_list(folder):
     """List the registered panels."""
-    from genoloom.stages.public_panels import list_panels
+    from genoloom.pipelines.public_panels import list_panels
 
     for line in list_panels(folder):
         click.echo(line)
@@ -88,7 +88,7 @@ def panel_list(folder):
 @logged
 def panel_show(name, folder):
     """Show what is recorded of the panel NAME, and check its files."""
-    from genoloom.stages.public_panels import show_panel
+    from genoloom.pipelines.public_panels import show_panel
 
     click.echo(show_panel(name, folder))
 

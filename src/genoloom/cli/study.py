@@ -46,8 +46,10 @@ _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 def init(**given):
     """Write a ready configuration for your own data into DIRECTORY."""
     from genoloom.stages.init import init as stage
+    from genoloom.stages.plan import say_verdicts
 
     stage(**given)
+    say_verdicts(given["directory"])
 
 
 @click.command()
@@ -198,8 +200,11 @@ def run(directory, cores, profile, snakemake_options):
 def doctor(directory):
     """Say what is installed, which devices there are, and whether the configuration would run."""
     from genoloom.stages.doctor import doctor as stage
+    from genoloom.stages.plan import say_verdicts
 
     stage(directory=directory)
+    if directory is not None:
+        say_verdicts(directory)
 
 
 @click.command()
@@ -258,6 +263,6 @@ def testdata(**given):
     Genotypes (VCF, BCF, PGEN), relatives, an X of haploid males, phenotypes for plink2 and REGENIE,
     a scoring file, and damaged files with what `genoloom prepare` says of them.
     """
-    from genoloom.stages.testdata import testdata as stage
+    from genoloom.pipelines.testdata import testdata as stage
 
     stage(**given)

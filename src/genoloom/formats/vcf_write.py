@@ -18,6 +18,7 @@ from genoloom.formats.names import check_contig_name
 from genoloom.panel import Panel, Sites
 
 TBI_END = 2**29  # base pairs that a .tbi reaches
+VARIANT_SUFFIXES = (".vcf.gz", ".bcf")
 LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1\t0\0\0\t1\0\0", dtype="S4")  # then haploid

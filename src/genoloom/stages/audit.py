@@ -10,6 +10,8 @@ import numpy as np
 
 from genoloom.config import AuditOptions
 from genoloom.errors import InputError
+from genoloom.evidence.audited_models import load_models, window_sizes
+from genoloom.evidence.shadow_models import ShadowWork, make_shadows, read_shadows
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.private_directories import close_directory
@@ -18,6 +20,7 @@ from genoloom.formats.tables import format_cell, read_records, write_records, wr
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, genetic_positions
+from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
 from genoloom.privacy.audit import audit as judge
@@ -25,9 +28,6 @@ from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
 from genoloom.privacy.rows import PRIVATE_COLUMNS, AttackRow
 from genoloom.seeds import derive_seed
-from genoloom.stages.audited_models import load_models, window_sizes
-from genoloom.stages.inputs import Comparands
-from genoloom.stages.shadows import ShadowWork, make_shadows, read_shadows
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 from genoloom.validation.rows import own_rows
 from genoloom.validation.verdicts import Role

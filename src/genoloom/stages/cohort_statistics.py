@@ -20,9 +20,10 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.statistics_files import Guarantee, Statistics, write_statistics
-from genoloom.models.haplotype.packed_haplotypes import majority
 from genoloom.models.haplotype.templates import read_bits
 from genoloom.panel import Panel
+from genoloom.panels.public_panels import labels_fit
+from genoloom.panels.reweighting import block_bits, filled
 from genoloom.privacy.accounting import epsilon_of, mu_of, rest, together
 from genoloom.privacy.cell_counts import BLOCK, FEWEST_CARRIERS, cell_counts
 from genoloom.privacy.cohort_statistics import (
@@ -37,7 +38,6 @@ from genoloom.privacy.cohort_statistics import (
     scores,
 )
 from genoloom.privacy.gaussian_mechanism import NoiseKey
-from genoloom.stages.public_match import labels_fit
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,6 @@ class _Pair:
                 filled(self.public.haplotypes.read(start, stop)),
                 self.private.haplotypes.read(start, stop),
             )
-
-
-def filled(alleles: np.ndarray) -> np.ndarray:
-    """Missing calls as the more frequent allele of the site."""
-    missing = alleles < 0
-    return np.where(missing, majority(alleles)[:, None], alleles) if missing.any() else alleles
 
 
 def measure_cohort(
@@ -306,11 +300,3 @@ def _cells(pairs: dict[str, _Pair], label: np.ndarray, n_labels: int) -> dict[st
             f"{contig}.counts": np.concatenate(counts, axis=1),
         }
     return arrays
-
-
-def block_bits(panel: Panel, k: int) -> np.ndarray:
-    """Alleles of block `k`, uint32 (n_haplotypes,)."""
-    stop = min((k + 1) * BLOCK, len(panel.sites))
-    alleles = filled(panel.haplotypes.read(k * BLOCK, stop))
-    places = np.arange(len(alleles), dtype=np.uint32)[:, None]
-    return np.bitwise_or.reduce((alleles == 1).astype(np.uint32) << places, axis=0)

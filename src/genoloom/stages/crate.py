@@ -21,12 +21,11 @@ from genoloom.formats.plink_tables import read_psam
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import SUFFIX, read_provenance
 from genoloom.formats.text import read_json
-from genoloom.run_crate import CrateFile, Job, run_crate
-from genoloom.stages.run import workflow_root
+from genoloom.programs.snakemake import workflow_root
+from genoloom.run_crate import METADATA, CrateFile, Job, run_crate
 
 log = logging.getLogger(__name__)
 
-METADATA = "ro-crate-metadata.json"
 RUN = "genoloom run -C DIR first"
 LIBRARIES = ("snakemake", "numpy", "scipy", "torch", "pgenlib", "pysam", "safetensors")
 _PATH = re.compile(r"(?<![\w.~])(~|[A-Za-z]:)?/[^\s:,;'\"()]+")

@@ -22,9 +22,8 @@ from genoloom.formats.reference import Reference
 from genoloom.formats.sequence_sets import read_pieces
 from genoloom.formats.sheets import match_individuals
 from genoloom.formats.variants import open_variants
+from genoloom.panels.preparation import examine
 from genoloom.sequence_config import SequenceOptions
-from genoloom.stages.plan import say_verdicts
-from genoloom.stages.prepare import examine
 from genoloom.training.devices import choose_device
 
 log = logging.getLogger(__name__)
@@ -122,7 +121,6 @@ def _check(directory: Path) -> None:
         "%s: the configuration and its inputs look right (%d panel rows, %d sequence sets)",
         directory, len(study.panels), len(study.sequence_sets),
     )  # fmt: skip
-    say_verdicts(directory)
 
 
 def _attempt(check: Callable[[], object]) -> list[str]:

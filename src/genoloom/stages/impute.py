@@ -16,12 +16,11 @@ from genoloom.faults import reserve
 from genoloom.formats.models import file_digest
 from genoloom.formats.names import without_spaces
 from genoloom.formats.tables import write_table
-from genoloom.formats.vcf_write import index_of, write_variants
+from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variants
 from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes, Panel
+from genoloom.panels.aligned import aligned_panel, population_labels
 from genoloom.seeds import row_seeds
-from genoloom.stages.generate import SUFFIXES
-from genoloom.stages.score import aligned_panel, population_labels
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def impute(
         A divisor of 128; more are nearer to the exact conditional distribution, and slower. 1
         ignores what comes later.
     """
-    if not str(out).endswith(SUFFIXES):
+    if not str(out).endswith(VARIANT_SUFFIXES):
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
     torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)

@@ -15,9 +15,8 @@ from genoloom.formats.maps import read_map
 from genoloom.formats.sheets import check_listed, read_individuals
 from genoloom.formats.tables import write_table
 from genoloom.formats.variants import list_contigs, open_variants
+from genoloom.panels.preparation import examine
 from genoloom.ploidy import Ploidy
-from genoloom.stages.plan import say_verdicts
-from genoloom.stages.prepare import examine
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,6 @@ def init(
         directory,
         directory,
     )
-    say_verdicts(directory)
     if shutil.which("sbatch"):
         log.info(
             "SLURM found: genoloom run -C %s --profile slurm, see profiles/README.md of GenoLoom",

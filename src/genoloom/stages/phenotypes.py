@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.disclosure import individuals_count
-from genoloom.errors import InputError
-from genoloom.formats.phenotype_tables import PRIVATE, SEX_CODES, write_plink2, write_regenie
+from genoloom.formats.phenotype_tables import PRIVATE, write_plink2, write_regenie
 from genoloom.formats.plink import SUFFIXES
 from genoloom.formats.plink_tables import read_identities
 from genoloom.formats.private_directories import PRIVATE as PRIVATE_PLACES
@@ -22,15 +21,14 @@ from genoloom.formats.trait_sheets import (
 )
 from genoloom.formats.variant_header import real_path
 from genoloom.panel import Individuals
-from genoloom.popgen.phenotypes import individual_normals, individual_uniforms
-from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
-from genoloom.stages.trait_architecture import (
+from genoloom.panels.genotypes import labelled, read_genotypes, read_sheets
+from genoloom.panels.trait_architecture import (
+    centred_values,
     component_scores,
-    covariate_part,
+    covariates,
     draw_planted_effects,
-    genetic_values,
+    realised,
 )
-from genoloom.traits import TraitSheet
 
 log = logging.getLogger(__name__)
 
@@ -105,85 +103,6 @@ def identities(variants: Path, individuals: Individuals) -> list[tuple[str, str]
     if path.suffix not in SUFFIXES:
         return [("0", name) for name in individuals.id]
     return read_identities(path.with_suffix(".fam" if path.suffix == ".bed" else ".psam"))
-
-
-def covariates(individuals: Individuals, sheet: TraitSheet, seed: int) -> dict[str, np.ndarray]:
-    """Sex (1 male, 2 female; drawn where it is not known) and the covariates of the sheet.
-
-    Each individual has the same values whoever else is there.
-    """
-    drawn = individual_uniforms(seed, individuals.id, "covariate", "sex") < 0.5
-    drawn = np.where(drawn, SEX_CODES["female"], SEX_CODES["male"])
-    sex = [SEX_CODES.get(own, other) for own, other in zip(individuals.sex, drawn, strict=True)]
-    columns = {"sex": np.array(sex)}
-    for name, model in sheet.covariates.items():
-        if model.share is None:
-            normal = individual_normals(seed, individuals.id, "covariate", name)
-            columns[name] = model.mean + model.sd * normal
-        else:
-            uniform = individual_uniforms(seed, individuals.id, "covariate", name)
-            columns[name] = (uniform < model.share).astype(float)
-    return columns
-
-
-def centred_values(files: GenotypeFiles, planted: PlantedEffects, source: Path) -> np.ndarray:
-    """Genetic values less the mean of the individuals that effects were drawn on.
-
-    A missing call, and a site that the files lack, count as the mean dosage of those individuals.
-
-    Returns
-    -------
-    ndarray, float64, shape (n_traits, n_individuals)
-
-    Raises
-    ------
-    InputError
-        The files have none of the sites.
-    """
-    values, found = genetic_values(files, planted.sites, planted.effects)
-    total = len(planted.sites)
-    if total and not found:
-        raise InputError(
-            files.label, f"has none of the {total} causal sites of {source.name}",
-            expected="the contigs, positions and alleles that effects were drawn on",
-            remedy="check that both are of the same genome build",
-        )  # fmt: skip
-    if found < total:
-        log.warning("%d of %d causal sites are not in the panel", total - found, total)
-    return values - planted.centre[:, None]
-
-
-def realised(
-    individuals: Individuals,
-    planted: PlantedEffects,
-    columns: dict[str, np.ndarray],
-    genetic: np.ndarray,
-    seed: int,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Phenotypes by trait (cases 1, controls 0; nan is missing), and all parts of liabilities."""
-    sheet = planted.sheet
-    root = np.linalg.cholesky(sheet.correlation("environmental"))
-    normal = root @ np.stack(
-        [individual_normals(seed, individuals.id, "noise", t) for t in sheet.names]
-    )
-    values, parts = {}, {}
-    for k, trait in enumerate(sheet.traits):
-        shift = np.array([trait.environment.get(name, 0.0) for name in individuals.population])
-        own = {
-            "genetic": genetic[k],
-            "covariates": covariate_part(trait, sheet, columns),
-            "environment": shift,
-            "noise": np.sqrt(max(trait.noise_variance, 0.0)) * normal[k],
-        }
-        own["liability"] = sum(own.values())
-        parts |= {f"{trait.name}_{name}": part for name, part in own.items()}
-        if trait.type == "binary":
-            value = (own["liability"] > planted.threshold[k]).astype(float)
-        else:
-            value = trait.mean + trait.sd * own["liability"]
-        lost = individual_uniforms(seed, individuals.id, "missing", trait.name) < trait.missing
-        values[trait.name] = np.where(lost, np.nan, value)
-    return values, parts
 
 
 def _say(planted: PlantedEffects, parts: dict[str, np.ndarray], n: int) -> None:

@@ -14,6 +14,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.privacy_budget import BUDGET, read_budget
 from genoloom.panel import HaplotypeView, Panel, haplotype_columns
+from genoloom.panels.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.leak_budget import Leak
 from genoloom.privacy.leak_plan import (
@@ -26,7 +27,6 @@ from genoloom.privacy.leak_plan import (
     remedies,
 )
 from genoloom.seeds import derive_seed
-from genoloom.stages.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.public_panels import MATCH, RECORD
 from genoloom.panel import Panel, SwappedHaplotypes, allele_counts
-from genoloom.stages.public_panels import registered
-from genoloom.stages.relatives import MAX_INDIVIDUALS, relatives_of
+from genoloom.panels.public_panels import labels_fit, registered, related_to
 from genoloom.validation.site_matching import SiteMatch, match_to
 
 log = logging.getLogger(__name__)
@@ -221,46 +220,3 @@ def _pair(cohort: Panel, public: Panel, place: Path) -> _Pair:
         sites = replace(sites, cm=theirs.sites.cm)
     turned = SwappedHaplotypes(theirs.haplotypes, match.swapped[shared])
     return _Pair(cohort.take_sites(shared), Panel(sites, public.individuals, turned), account)
-
-
-def labels_fit(
-    labels: dict[str, str], wanted: set[str], known: dict[str, int], place: Path
-) -> None:
-    """Raise an InputError unless each population `wanted` has a counterpart in a public panel."""
-    lacking = sorted(label for label in wanted if labels.get(label, label) not in known)
-    if lacking:
-        raise InputError(
-            place,
-            f"has no population '{lacking[0]}'",
-            expected=f"one of {', '.join(known)}",
-            remedy="say which population of the public panel stands for it "
-            f"(privacy.populations, --populations): {lacking[0]}:{next(iter(known))}",
-        )
-
-
-def related_to(cohort: list[Panel], public: list[Panel]) -> np.ndarray:
-    """Which individuals of a public panel are in a cohort or closely related to somebody in it,
-    bool (n_individuals,).
-
-    Parameters
-    ----------
-    cohort, public : list of Panel
-        Contig by contig, at the same sites. Names count as well as genotypes.
-    """
-    ours, theirs = cohort[0].individuals, public[0].individuals
-    n, names = len(ours), set(ours.id)
-    found = np.array([name in names for name in theirs.id])
-    step = MAX_INDIVIDUALS - n
-    if step <= 0:
-        raise InputError(
-            "cohort",
-            f"has {n} individuals: too many to look for relatives in a public panel",
-            expected=f"fewer than {MAX_INDIVIDUALS}",
-        )
-    for start in range(0, len(theirs), step):
-        part = np.arange(start, min(start + step, len(theirs)))
-        joined = [a.beside(b.take_individuals(part)) for a, b in zip(cohort, public, strict=True)]
-        pairs = relatives_of(joined, "cohort and public panel").pairs
-        across = pairs[(pairs[:, 0] < n) & (pairs[:, 1] >= n)]
-        found[start + across[:, 1] - n] = True
-    return found

@@ -18,6 +18,7 @@ from genoloom.cohort import Cohort
 from genoloom.config import RedrawOptions
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.cohort_sheets import COLUMNS, read_cohort
 from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
@@ -25,10 +26,9 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites
+from genoloom.panels.sampling_plan import check_populations, make_plan
 from genoloom.privacy.redraw import closest_allowed, squared_distances
 from genoloom.seeds import derive_seed
-from genoloom.stages.cohort import COLUMNS, read_cohort
-from genoloom.stages.generate import check_populations, make_plan
 from genoloom.validation.cohorts import match_sites, read_rows
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from pathlib import Path
 from genoloom import __version__
 from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
+from genoloom.evidence.bundle import attempt, finish_bundle, leaks, made_beside, remove_bundle
 from genoloom.formats.models import file_digest
 from genoloom.formats.provenance import read_provenance, record_path
 from genoloom.formats.sequence_sets import read_records as read_sequences
@@ -23,7 +24,6 @@ from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_gate import audit_reasons, fidelity_reasons
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
-from genoloom.stages.old_bundle import attempt, finish_bundle, leaks, made_beside, remove_bundle
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.sequence_measures import copies
 from genoloom.validation.verdicts import REAL

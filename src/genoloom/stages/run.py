@@ -16,43 +16,11 @@ import psutil
 from genoloom.config_files import load_study
 from genoloom.errors import InputError
 from genoloom.faults import no_memory
-from genoloom.stages.run_lock import TOKEN, note_holder, release_stale_lock
+from genoloom.programs.snakemake import TOKEN, note_holder, release_stale_lock, workflow_root
 
 log = logging.getLogger(__name__)
 
 LEAST_MEMORY = 700 * 2**20  # bytes of `ulimit -v`; with 450 MB Snakemake neither works nor ends
-ROOT = Path(__file__).resolve().parents[3]
-
-# options of Snakemake that take any number of NAME=VALUE
-NAMED_VALUES = {
-    "--config", "-C", "--resources", "--res", "--default-resources", "--default-res",
-    "--set-threads", "--set-resources", "--set-resource-scopes", "--set-scatter", "--groups",
-    "--group-components", "--consider-ancient",
-}  # fmt: skip
-
-
-def workflow_root() -> Path:
-    """The checkout that holds Snakefile, workflow/ and profiles/.
-
-    Raises
-    ------
-    InputError
-        The package was installed without a checkout, or where Snakemake cannot work.
-    """
-    if not (ROOT / "workflow" / "Snakefile").exists():
-        raise InputError(
-            "genoloom run",
-            "the workflow is not next to the installed package",
-            remedy="install from a checkout (pip install -e .), or call: snakemake --snakefile "
-            "CHECKOUT/Snakefile --directory DIR",
-        )
-    if {"{", "}"} & set(str(ROOT)):
-        raise InputError(
-            ROOT,
-            "braces in the path of the checkout, which Snakemake takes for fields",
-            remedy="rename the directory",
-        )
-    return ROOT
 
 
 def run(*, directory: Path, cores: int | None, profile: Path | None, options: list[str]) -> int:

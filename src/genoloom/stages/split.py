@@ -17,12 +17,11 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import write_split
 from genoloom.formats.text import read_json
-from genoloom.panel import Individuals
+from genoloom.panel import Individuals, refuse_mixed_ploidies
+from genoloom.panels.relatives import pedigree_pairs, relatives_of
 from genoloom.ploidy import Ploidy
 from genoloom.popgen.relatives import groups
 from genoloom.splits import split_individuals
-from genoloom.stages.ploidies import refuse_mixed_ploidies
-from genoloom.stages.relatives import pedigree_pairs, relatives_of
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from genoloom.formats.star_alleles import read_genes
 from genoloom.formats.tables import write_table
 from genoloom.medicine_config import TrialOptions
 from genoloom.panel import Panel
-from genoloom.stages.genotypes import GenotypeFiles, require_individuals
-from genoloom.stages.inputs import open_real
-from genoloom.stages.star_alleles import call_gene, without_variants
+from genoloom.panels.comparands import open_real
+from genoloom.panels.genotypes import GenotypeFiles, require_individuals
+from genoloom.panels.star_alleles import call_gene, without_variants
 from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes, plant
 from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
 from genoloom.treatment.warfarin import WarfarinGenotypes

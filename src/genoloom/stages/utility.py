@@ -30,13 +30,17 @@ from genoloom.panel import (
     haplotype_columns,
     join_individuals,
 )
+from genoloom.panels.comparands import Comparands
+from genoloom.panels.genotypes import GenotypeFiles
+from genoloom.panels.trait_architecture import (
+    centred_values,
+    covariates,
+    draw_planted_effects,
+    realised,
+)
 from genoloom.popgen.frequencies import minor_frequency
+from genoloom.programs.imputation import found_programs
 from genoloom.seeds import derive_seed
-from genoloom.stages.genotypes import GenotypeFiles
-from genoloom.stages.imputation_programs import found_programs
-from genoloom.stages.inputs import Comparands
-from genoloom.stages.phenotypes import centred_values, covariates, realised
-from genoloom.stages.trait_architecture import draw_planted_effects
 from genoloom.traits import Causal, Trait, TraitSheet
 from genoloom.utility.ancestry import measure_ancestry
 from genoloom.utility.association import Binary, Study, measure_association, measure_scores

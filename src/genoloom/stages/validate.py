@@ -18,9 +18,9 @@ from genoloom.formats.provenance import Making, numbered, record_path
 from genoloom.formats.tables import read_records, write_records
 from genoloom.models.haplotype import BASELINES
 from genoloom.panel import genetic_positions
+from genoloom.panels.comparands import Comparands
+from genoloom.programs.rephasing import measure_switch_errors
 from genoloom.seeds import derive_seed
-from genoloom.stages.inputs import Comparands
-from genoloom.stages.rephasing import measure_switch_errors
 from genoloom.validation.accumulators import Collector
 from genoloom.validation.cohorts import compare
 from genoloom.validation.data import Data

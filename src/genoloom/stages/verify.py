@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from genoloom.errors import GenoLoomError, InputError
+from genoloom.evidence.bundle import MANIFEST, MARKER
 from genoloom.formats.models import file_digest
 from genoloom.formats.provenance import SUFFIX, read_provenance
 from genoloom.formats.text import read_json, text_lines
-from genoloom.stages.crate import METADATA
-from genoloom.stages.old_bundle import MANIFEST, MARKER
+from genoloom.run_crate import METADATA
 
 log = logging.getLogger(__name__)
 

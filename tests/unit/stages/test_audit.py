@@ -18,11 +18,11 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
+from genoloom.panels.comparands import open_comparands, source_files
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import open_comparands, source_files
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions
 

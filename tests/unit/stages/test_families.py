@@ -10,6 +10,7 @@ from helpers import call_genoloom, make_individuals
 from genoloom.cohort import Cohort
 from genoloom.config import CohortOptions, Config, GenerateOptions
 from genoloom.errors import InputError
+from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.pedigree import read_pedigree
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import write_split
@@ -17,7 +18,7 @@ from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals, Sites
 from genoloom.ploidy import Ploidy
 from genoloom.popgen.relatedness import Kinship
-from genoloom.stages.cohort import make_cohort, read_cohort
+from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions

@@ -14,11 +14,11 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype import generator_class
 from genoloom.models.load import load_generator
+from genoloom.panels.comparands import open_comparands
 from genoloom.ploidy import LENGTHS
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus
 from genoloom.stages.generate import generate
-from genoloom.stages.inputs import open_comparands
 from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.stages.train import train

@@ -10,13 +10,14 @@ from helpers import call_genoloom
 from genoloom.cohort import parse_shares
 from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
+from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.sheets import match_individuals, read_individuals
 from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals, Sites
 from genoloom.popgen.overlaps import Overlaps
-from genoloom.stages.cohort import make_cohort, read_cohort
+from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate
 from genoloom.stages.train import train
 from genoloom.training_config import IndependentOptions, TrainOptions

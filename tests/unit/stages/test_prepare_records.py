@@ -23,7 +23,8 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.plink import open_plink
 from genoloom.formats.tables import read_table
-from genoloom.stages.prepare import examine, prepare
+from genoloom.panels.preparation import examine
+from genoloom.stages.prepare import prepare
 
 GOOD = ["20 100 A C PASS GT 0|1 0|1 1|0 0|0 1|1 0|0", "20 200 G T . GT 0|1 0|1 0|0 1|1 0|0 0|1"]
 

@@ -20,11 +20,11 @@ from genoloom.formats.pgen import PanelWriter, open_panel, panel_files
 from genoloom.models import haplotype
 from genoloom.models.load import SitesDescription, declare_sites
 from genoloom.panel import Individuals
+from genoloom.pipelines.release import release
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.cohort_statistics import measure_cohort
 from genoloom.stages.public_match import match_panel
-from genoloom.stages.release import release
 from genoloom.stages.train import train
 from genoloom.training_config import CopyingNetworkOptions, TrainOptions
 

@@ -14,7 +14,7 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes, Individuals
-from genoloom.stages.genotypes import read_genotypes
+from genoloom.panels.genotypes import read_genotypes
 from genoloom.stages.impute import impute
 from genoloom.stages.score import robust_z, score
 from genoloom.stages.train import train

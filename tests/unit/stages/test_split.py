@@ -11,7 +11,7 @@ from helpers import make_panel
 from genoloom.config import SplitOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
-from genoloom.stages.relatives import warn_of_relatives
+from genoloom.panels.relatives import warn_of_relatives
 from genoloom.stages.split import split
 
 

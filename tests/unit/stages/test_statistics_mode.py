@@ -18,8 +18,8 @@ from genoloom.formats.statistics_files import read_statistics
 from genoloom.models.haplotype.templates import BlockTables
 from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes
+from genoloom.panels.reweighting import read_reweighting
 from genoloom.privacy.accounting import epsilon_of, mu_of, together
-from genoloom.stages.reweighting import read_reweighting
 
 TINY = ("--block-size", 4, "--width", 8, "--steps", 4, "--temperature", 0.9, "--device", "cpu")
 LABELS = ("--populations", "FIN:A,IBS:B")

@@ -12,7 +12,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals
-from genoloom.stages.genotypes import read_genotypes
+from genoloom.panels.genotypes import read_genotypes
 from genoloom.stages.treatment_effects import read_group, read_planted
 from genoloom.treatment.cyp2c19 import VARIANTS
 

@@ -13,7 +13,7 @@ from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals
-from genoloom.stages.imputation_programs import by_beagle, by_minimac4
+from genoloom.programs.imputation import by_beagle, by_minimac4
 from genoloom.utility.imputation import Window, by_copying
 
 N, SITES = 60, 500  # individuals of each file

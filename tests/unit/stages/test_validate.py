@@ -13,7 +13,7 @@ from genoloom.errors import InputError
 from genoloom.formats.provenance import read_provenance
 from genoloom.formats.tables import read_table
 from genoloom.panel import ArrayHaplotypes
-from genoloom.stages.inputs import Comparands
+from genoloom.panels.comparands import Comparands
 from genoloom.stages.validate import read_reference_values, validate
 from genoloom.validation.cohorts import compare
 from genoloom.validation.reference_values import (

@@ -1,0 +1,219 @@
+"""Shadow models: what the audit's attacks score when it is known who trained.
+
+The generator is fitted anew to random halves of the real individuals that the audit compares, and
+its samples are attacked like the synthetic data in question. What an individual scores when left
+out tells how easily he is taken for a member.
+
+A shadow model depends on its number alone and not on the others. So the audit may make them one
+after the other, or jobs of their own may (`genoloom shadow`), which run side by side and go on
+where they were stopped: the audit is the same.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from genoloom.config import AuditOptions
+from genoloom.config_section import Section
+from genoloom.errors import InputError
+from genoloom.evidence.audited_models import AuditedModels, window_sizes
+from genoloom.formats.shadow_scores import read_scores
+from genoloom.models.haplotype import generator_class
+from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.models.haplotype.training_data import digest, overlaps_of, training_haplotypes
+from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
+from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.shadow_plan import (
+    VALIDATION_FRACTION,
+    ShadowPlan,
+    plan_shadows,
+    shadow_options,
+)
+from genoloom.privacy.shadows import Shadow
+from genoloom.seeds import derive_seed
+from genoloom.training.devices import choose_device
+from genoloom.training.run import TrainingRun
+from genoloom.validation.cohorts import Comparison, halve
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShadowWork:
+    """What the shadow models of one audit follow from.
+
+    Attributes
+    ----------
+    models : AuditedModels
+        Of which the kind and the options are taken.
+    pairs : sequence of (Panel, Panel)
+        Synthetic and real individuals of each contig, at the same sites.
+    individuals : Comparison
+        Who is compared.
+    options : AuditOptions
+    seed : int
+        Of the audit.
+    """
+
+    models: AuditedModels
+    pairs: Sequence[tuple[Panel, Panel]]
+    individuals: Comparison
+    options: AuditOptions
+    seed: int
+
+    def plan(self) -> ShadowPlan:
+        """How many there are."""
+        options = self.options
+        sites = {real.sites.contig: len(real.sites) for _, real in self.pairs}
+        return plan_shadows(
+            options.shadow_models, options.shadow_minutes, options.shadow_steps,
+            self.models.generators, sites,
+            self.individuals.n, self.models.templates,
+        )  # fmt: skip
+
+    def members(self, k: int) -> np.ndarray:
+        """Who trains the `k`-th: bool (2 n,), held-out individuals first.
+
+        Halves come in complementary pairs, so everybody is left out of half of the shadows when
+        their number is even.
+        """
+        rng = np.random.default_rng(derive_seed(self.seed, "shadows", k // 2))
+        population = self.individuals.population[len(self.individuals.synthetic) :]
+        rows = halve(np.arange(len(population)), population, sorted(set(population)), rng)[k % 2]
+        return np.isin(np.arange(len(population)), rows)
+
+    def fit(self, k: int, state: Path | None = None, threads: int = 1) -> Shadow:
+        """Fit the `k`-th, draw from it, and attack.
+
+        Parameters
+        ----------
+        state : Path, optional
+            Directory for checkpoints: a stopped fit goes on from there.
+        """
+        individuals, seed, member = (
+            self.individuals,
+            derive_seed(self.seed, "shadow", k),
+            self.members(k),
+        )
+        # as many synthetic individuals of each population as there are in the audit, in its order
+        drawn = replace(individuals, synthetic_individuals=np.arange(individuals.n))
+        data = AuditData(drawn, *window_sizes(self.options), copies=False)
+        for _, panel in self.pairs:
+            kind = self.models.generators[panel.sites.contig]
+            options = shadow_options(
+                kind, individuals.n, len(panel.sites), self.options.shadow_steps
+            )
+            place = state and state / panel.sites.contig
+            fitted = fit_individuals(
+                kind, options, panel, individuals.real_individuals[member], seed, place, threads
+            )
+            alleles = draw_individuals(
+                fitted, panel.sites.contig, individuals.population[individuals.synthetic], seed
+            )
+            data.add(
+                replace(panel, haplotypes=ArrayHaplotypes(alleles)),
+                panel,
+                genetic_positions(panel.sites),
+            )
+        return Shadow(data.scores(seed), member)
+
+
+def make_shadows(number: int, work: ShadowWork) -> list[Shadow]:
+    """Scores of the real individuals against the samples of `number` shadow models."""
+    found = []
+    for k in range(number):
+        found.append(work.fit(k))
+        log.info("shadow model %d of %d", k + 1, number)
+    return found
+
+
+def read_shadows(
+    files: Sequence[Path], number: int, work: ShadowWork, sources: Mapping[str, str]
+) -> list[Shadow]:
+    """The shadow models that jobs of their own have made.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In the order of their numbers.
+    sources : mapping of str to str
+        Digests of the files that the audit reads.
+
+    Raises
+    ------
+    InputError
+        There are fewer than planned, or one was made of other files or with other options.
+    """
+    if len(files) < number:
+        raise InputError(
+            "--shadow",
+            f"{len(files)} files",
+            expected=f"{number}, one of each shadow model (genoloom shadow)",
+        )
+    n = len(work.individuals.real_individuals)
+    found = []
+    for k, path in enumerate(files[:number]):
+        member, scores = read_scores(path, made_for(sources, work.options, work.seed, k), n)
+        found.append(Shadow(scores, member))
+    return found
+
+
+def made_for(sources: Mapping[str, str], options: AuditOptions, seed: int, k: int) -> str:
+    """Digest of all that the `k`-th shadow model follows from.
+
+    Parameters
+    ----------
+    sources : mapping of str to str
+        Digests of the synthetic and the real files and of the models, by role.
+    """
+    names = ("windows", "haplotype_windows", "shadow_models", "shadow_minutes", "shadow_steps")
+    parts = [dict(sources), {name: getattr(options, name) for name in names}, seed, k]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def fit_individuals(
+    kind: HaplotypeGenerator,
+    options: Section,
+    panel: Panel,
+    rows: np.ndarray,
+    seed: int,
+    state: Path | None = None,
+    threads: int = 1,
+) -> HaplotypeGenerator:
+    """A generator of the class of `kind`, with `options`, fitted to the individuals `rows` of a
+    panel.
+    """
+    training = panel.take_individuals(rows)
+    data = training_haplotypes(training, VALIDATION_FRACTION, seed)
+    generator = generator_class(kind.name)(options)
+    with tempfile.TemporaryDirectory() as scratch:
+        run = TrainingRun(
+            state or Path(scratch),
+            digest(training, data),
+            derive_seed(seed, "train"),
+            threads,
+            choose_device("auto"),
+            label="shadow",
+        )
+        generator.fit(data, run)
+    generator.overlaps = overlaps_of(training)
+    return generator
+
+
+def draw_individuals(
+    generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int
+) -> np.ndarray:
+    """Haplotypes of individuals with the given populations, int8 (n_variants, 2 *
+    n_individuals).
+    """
+    label = np.repeat([generator.population_names.index(name) for name in population], 2)
+    seeds = np.array(
+        [derive_seed(seed, "haplotype", contig, i) for i in range(len(label))], dtype=np.uint64
+    )
+    return np.concatenate(list(generator.draw(SampleRequest(label, seeds))))

@@ -1,0 +1,1 @@
+"""Commands that call whole stages, one after the other."""

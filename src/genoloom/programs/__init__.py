@@ -1,0 +1,1 @@
+"""Other programs that commands call: Beagle, Minimac4, Snakemake."""
