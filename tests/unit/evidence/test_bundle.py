@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from genoloom.errors import InputError
+from genoloom.evidence import bundle
 from genoloom.evidence.bundle import MANIFEST, MARKER, made_beside, remove_bundle, seal
 from genoloom.formats.atomic import HOST
-from genoloom.stages import old_bundle
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_removal_that_is_killed_is_finished_by_the_next(out, monkeypatch):
             (out / name).write_bytes(data)
         with monkeypatch.context() as patched:
             patched.setattr(Path, "unlink", unlink)
-            patched.setattr(old_bundle.os, "getpid", lambda kept=kept: 1000 + kept)
+            patched.setattr(bundle.os, "getpid", lambda kept=kept: 1000 + kept)
             if kept < len(whole):
                 with pytest.raises(KeyboardInterrupt):
                     remove_bundle(out)

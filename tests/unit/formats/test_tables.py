@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from genoloom.errors import InputError
+from genoloom.formats import cohort_sheets as sheet
 from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.histories import read_history
 from genoloom.formats.splits import COLUMNS, read_roles, write_split
 from genoloom.formats.tables import read_records, read_table, write_records, write_table
 from genoloom.panel import Individuals
-from genoloom.stages import cohort as sheet
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.verdicts import Role, Verdict

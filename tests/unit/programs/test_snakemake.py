@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from genoloom.errors import InputError
+from genoloom.programs import snakemake
 from genoloom.programs.snakemake import TOKEN, Holder, lock_files, note_holder, release_stale_lock
-from genoloom.stages import run_lock
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 LOCKER = """
@@ -37,11 +37,11 @@ def locked(tmp_path):
 
 
 def holder_of(directory) -> Holder:
-    return Holder(**json.loads(run_lock._note(directory).read_text()))
+    return Holder(**json.loads(snakemake._note(directory).read_text()))
 
 
 def rewrite(directory, **changes) -> None:
-    run_lock._note(directory).write_text(
+    snakemake._note(directory).write_text(
         json.dumps(asdict(replace(holder_of(directory), **changes)))
     )
 
@@ -112,9 +112,9 @@ def test_a_lock_that_somebody_else_made_since_is_not_removed(locked):
 @pytest.mark.parametrize("text", ["", "{}", "[1]", None])
 def test_without_a_note_nobody_knows(locked, text):
     if text is None:
-        run_lock._note(locked).unlink()
+        snakemake._note(locked).unlink()
     else:
-        run_lock._note(locked).write_text(text)
+        snakemake._note(locked).write_text(text)
     refused(locked, "not known which process")
 
 

@@ -16,8 +16,8 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.tables import read_table
 from genoloom.formats.trait_sheets import SiteTable, read_planted_effects
 from genoloom.panel import Individuals
+from genoloom.panels import trait_architecture
 from genoloom.panels.genotypes import read_genotypes
-from genoloom.stages import trait_architecture
 from genoloom.stages.phenotypes import phenotypes
 
 N, SITES = 2000, 300
