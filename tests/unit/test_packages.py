@@ -9,27 +9,20 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from source_imports import MODULES, ROOT, imports_of, tree_of
 
-ROOT = Path(__file__).resolve().parents[2]
 # whoever imports this function may import any module next to it, by a generator's name
 REGISTRY = "generator_class"
 # conda's name of a package, where it is another one than that of the Python package index
 CONDA = {"edlib": "python-edlib", "matplotlib": "matplotlib-base", "torch": "pytorch-cpu"}
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT / "src").with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in (ROOT / "src").rglob("*.py")}
 # their functions import what one command needs
 CLI = {"genoloom", *(module for module in MODULES if module.startswith("genoloom.cli"))}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -48,28 +41,6 @@ def commands() -> dict[str, tuple[str, Path]]:
 
 
 COMMANDS = commands()
-
-
-def tree_of(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text())
-
-
-def imports_of(
-    node: ast.AST, skip: type | tuple = (), optional: bool = False
-) -> Iterator[tuple[str, bool]]:
-    """What a piece of source imports, `skip` left out, and whether it goes on without that."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from ((alias.name, optional) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            yield from ((f"{child.module}.{alias.name}", optional) for alias in child.names)
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue  # for readers of types
-        elif not isinstance(child, skip):
-            caught = isinstance(child, ast.Try) and any(
-                "ImportError" in ast.unparse(h) for h in child.handlers
-            )
-            yield from imports_of(child, skip, optional or caught)
 
 
 @cache

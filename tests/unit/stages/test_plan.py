@@ -1,7 +1,6 @@
 """`genoloom plan` as its users call it."""
 
 import json
-import logging
 
 import pytest
 from helpers import call_genoloom, write_vcf
@@ -12,8 +11,7 @@ from genoloom.formats.privacy_budget import spend
 from genoloom.privacy.accounting import epsilon_of
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.leak_plan import Group, Question, expected_sites, remedies
-from genoloom.stages.init import init
-from genoloom.stages.plan import plan, plan_by_numbers, plan_study, say_verdicts
+from genoloom.stages.plan import plan, plan_by_numbers, plan_study
 
 DEMO = "eur300.chr20_1-2Mb.vcf.gz"
 
@@ -128,21 +126,12 @@ def test_a_region_of_the_sheet_is_what_is_planned(tmp_path, demo_dir):
     assert 2 < found["whole"].groups[0].sites / found["part"].groups[0].sites < 10
 
 
-def test_init_and_doctor_say_what_a_release_can_be(tmp_path, demo_dir, caplog):
-    caplog.set_level(logging.INFO)
-    init(
-        directory=tmp_path,
-        variants=[demo_dir / DEMO],
-        fasta=None,
-        samples=demo_dir / "samples.tsv",
-        genetic_map=None,
-        name="c",
-        force=False,
-    )
-    assert "c: No release that is faithful to these individuals can pass" in caplog.text
-    caplog.clear()
-    say_verdicts(tmp_path)
-    assert "c: No release that is faithful" in caplog.text
+def test_init_and_doctor_say_what_a_release_can_be(tmp_path, demo_dir):
+    files = ["--variants", demo_dir / DEMO, "--samples", demo_dir / "samples.tsv"]
+    for words in (["init", tmp_path, *files, "--name", "c"], ["doctor", "-C", tmp_path]):
+        done = call_genoloom(*words)
+        assert done.returncode == 0, done.stderr
+        assert "c: No release that is faithful to these individuals can pass" in done.stderr
 
 
 def test_two_individuals_are_too_few_to_plan(tmp_path):
