@@ -21,6 +21,12 @@ from genoloom.programs.snakemake import TOKEN, note_holder, release_stale_lock, 
 log = logging.getLogger(__name__)
 
 LEAST_MEMORY = 700 * 2**20  # bytes of `ulimit -v`; with 450 MB Snakemake neither works nor ends
+# options of Snakemake that take any number of NAME=VALUE
+NAMED_VALUES = {
+    "--config", "-C", "--resources", "--res", "--default-resources", "--default-res",
+    "--set-threads", "--set-resources", "--set-resource-scopes", "--set-scatter", "--groups",
+    "--group-components", "--consider-ancient",
+}  # fmt: skip
 
 
 def run(*, directory: Path, cores: int | None, profile: Path | None, options: list[str]) -> int:
