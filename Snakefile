@@ -1,4 +1,4 @@
-# Thin entry point: the workflow itself stands in workflow/Snakefile, where catalogues and modules
+# Thin entry point: the workflow itself is in workflow/Snakefile, where catalogues and modules
 # look for it.
 include: "workflow/Snakefile"
 

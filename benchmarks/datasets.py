@@ -155,7 +155,8 @@ SHARED_KMER, HOLDOUT = 20, 0.2
 def make_panel(name: str, data: Path, out: Path) -> None:
     """Write the panel of a set at the prefix `out`, unless it is there.
 
-    Multiallelic sites are left out, so that the sites are those of the project's earlier trials.
+    Multiallelic sites are left out, so that the sites are the same as in the project's earlier
+    trials.
     """
     if Path(f"{out}.summary.json").exists():
         return

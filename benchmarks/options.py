@@ -71,8 +71,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(generator: str, arguments: argparse.Namespace) -> tuple[Section, str]:
-    """Options of a generator by `--set-option`, `--minutes` and `--steps`, checked as those of
-    the configuration are, and the first as text.
+    """Options of a generator by `--set-option`, `--minutes` and `--steps`, checked as the options
+    of the configuration are, and the first as text.
     """
     given = {}
     for item in getattr(arguments, "set_option", None) or []:

@@ -65,7 +65,7 @@ FAULT_RUNS = {  # what is shown, and the options that made it
 
 
 def stale_pages() -> dict[Path, str]:
-    """Pages that are not those of the tables, and the text they should have."""
+    """Pages that differ from the tables, and the text they should have."""
     pages = {path: path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
     updated = {path: VIEW.sub(_view, text) for path, text in pages.items()}
     updated[DOCS / "fault_table.md"] = fault_page()

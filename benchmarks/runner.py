@@ -194,7 +194,7 @@ def measure_generator(case: Case, generator: str) -> list[dict]:
 
 
 def judge_model(case: Case, name: str, model: Path, panel: Path, table: Path) -> list[dict]:
-    """Sample from a model, validate and audit; rows as those of `measure_generator`."""
+    """Sample from a model, validate and audit; rows as of `measure_generator`."""
     samples = make_samples(case, model, table, case.arguments.individuals)
     *others, own = judge_samples(case, name, samples, panel, table)
     own |= {"bits": bits_per_site(model, panel, table), "sample_M_s": sampling_speed(model)}

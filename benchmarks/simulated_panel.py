@@ -72,7 +72,7 @@ def write_simulated(out: Path) -> None:
 
 
 def write_variants(out: Path, sites: int, individuals: int) -> None:
-    """Write a VCF of Europeans under the same history, with at least so many sites, rare ones
+    """Write a VCF of Europeans under the same history, with at least this many sites, rare ones
     included, on contig 1; text that is not compressed.
 
     Raises

@@ -26,7 +26,7 @@ class Table:
     Parameters
     ----------
     columns : list of str
-        Without those of `PROVENANCE`, which every row gets.
+        Without the columns of `PROVENANCE`, which every row gets.
     words : list of str
         The command line, from the name of the run on.
     append : bool

@@ -4,7 +4,7 @@
 
 The base model is trained on all individuals of the base populations. Of the target population
 `--train` individuals train and the others are held out; a seed is one such division. All rows are
-at the sites that the base model knows. Columns are those of `haplotypes`; `base` is the other model
+at the sites that the base model knows. Columns are as in `haplotypes`; `base` is the other model
 as it is, without a step of adaptation.
 """
 

@@ -67,7 +67,9 @@ def measure(case: Case) -> Iterator[dict]:
         asked = names == arguments.population
     larger = np.flatnonzero((size > arguments.few) & asked)
     if not len(larger):
-        raise InputError(f"--few {arguments.few}", "no population has so many training individuals")
+        raise InputError(
+            f"--few {arguments.few}", "no population has this many training individuals"
+        )
     small = names[larger[size[larger].argmin()]]
     own = np.random.default_rng(derive_seed(seed, "few")).permutation(
         train[population[train] == small]

@@ -4,15 +4,15 @@
     python -m benchmarks dp --set 805 --private 1204 --seeds 1-3
 
 The cohort are all individuals of some populations of a set, or `--private` individuals of all
-populations; half of them train. Everybody else is public (or `--public` of them, those that stand
-for the cohort's populations first). Rows: what real individuals score; the generator in modes
-`none` (the twin that is not private), `public`, and `statistics` for each epsilon and without
-noise; from those that stand for the cohort, public individuals as if they were synthetic and a
+populations; half of them train. Everybody else is public (or `--public` of them, the ones that
+represent for the cohort's populations first). Rows: what real individuals score; the generator in
+modes `none` (the twin that is not private), `public`, and `statistics` for each epsilon and without
+noise; from the ones that represent the cohort, public individuals as if they were synthetic and a
 mosaic of them; individuals of the public population that is nearest to each of the cohort's (by
 FST); and, of the cohort alone and at each epsilon, `benchmarks.dp_baselines`. Noise is of the seed.
-`blocks` is how far frequencies of blocks of 16 sites are from those of the held-out individuals:
-the root of the squared distance of a block, mean over blocks and populations. `diplotypes` is the
-total variation of the diplotypes of pharmacogenes, mean over genes.
+`blocks` is how far frequencies of blocks of 16 sites are from the frequencies in the held-out
+individuals: the root of the squared distance of a block, mean over blocks and populations.
+`diplotypes` is the total variation of the diplotypes of pharmacogenes, mean over genes.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cohort",
         default="FIN:CEU,PEL:MXL,JPT:CHB",
-        help="private populations, and the public one that stands for each (default: %(default)s)",
+        help="private populations, and the public one that represents each (default: %(default)s)",
     )
     text = "this many individuals of all populations in place of --cohort"
     parser.add_argument("--private", type=int, help=text)
@@ -175,8 +175,8 @@ def measure(case: Case) -> Iterator[dict]:
 
 
 def block_error(synthetic: Panel, cohort: Panel, roles: np.ndarray) -> float:
-    """Distance of the frequencies of blocks of 16 sites from those of held-out individuals; sites
-    that were not made are taken to be of the more frequent allele.
+    """Distance of the frequencies of blocks of 16 sites from the frequencies in held-out
+    individuals; sites that were not made are taken to be of the more frequent allele.
     """
     holdout = cohort.take_individuals(np.flatnonzero(roles == "holdout"))
     real = holdout.haplotypes.read(0, len(holdout.sites))
@@ -216,7 +216,7 @@ def _sampled(case: Case, model: Path, table: Path | None, size: int, mix: str) -
 
 
 def _public(case: Case, ours: np.ndarray, labels: dict[str, str]) -> np.ndarray:
-    """Public individuals; where not all are taken, those that stand for the cohort come first."""
+    """Public individuals; where not all are taken, the ones that represent the cohort come first."""
     rng = np.random.default_rng(derive_seed(case.seed, "public"))
     others = rng.permutation(np.flatnonzero(~ours))
     first = np.isin(case.population[others], list(labels.values()))
@@ -227,8 +227,8 @@ def _public(case: Case, ours: np.ndarray, labels: dict[str, str]) -> np.ndarray:
 def _renamed(
     whole: Panel, population: np.ndarray, theirs: np.ndarray, labels: dict[str, str]
 ) -> Panel:
-    """Public individuals who stand for the cohort's populations, under their names; one who stands
-    for two is there twice.
+    """Public individuals who represent the cohort's populations, under their names; one who
+    represents for two is there twice.
     """
     pairs = [(i, label) for label, name in labels.items() for i in theirs if population[i] == name]
     chosen = whole.take_individuals(np.array([i for i, _ in pairs]))
@@ -245,7 +245,7 @@ def _sample(panel: Panel, counted: Counter, seed: int) -> Panel:
 
 
 def _dealt(case: Case, n: int) -> np.ndarray:
-    """Private individuals, bool: so many of all populations, in proportion."""
+    """Private individuals, bool: from all populations, in proportion."""
     rng = np.random.default_rng(derive_seed(case.seed, "private"))
     order = rng.permutation(len(case.population))
     order = order[np.argsort(case.population[order], kind="stable")]

@@ -145,8 +145,8 @@ class Split:
         return View(self, found, *self._facts(products, reference, ridge), used)
 
     def _centred(self, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Inner products when genotypes are centred on the reference within populations; those of
-        everybody with its means before that, and the weights of these means.
+        """Inner products when genotypes are centred on the reference within populations; the
+        products of everybody with its means before that, and the weights of these means.
         """
         weights = np.zeros((self.group.max() + 1, len(self.group)))
         weights[self.group[reference], reference] = 1

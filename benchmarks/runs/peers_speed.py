@@ -1,9 +1,9 @@
-"""Speed beside the programs that one would take instead, on the shipped data.
+"""Speed, compared with the programs that one would take instead, on the shipped data.
 
     python -m benchmarks peers_speed --repeats 5
 
 Every program runs `--repeats` times, all of them in turn, each in a process of its own: the start
-of Python counts. The summary has the ratio of processor seconds to those of the peer in the same
+of Python counts. The summary has the ratio of processor seconds to the peer's in the same
 turn, as median with the smallest and the largest. Whoever is not installed is left out.
 """
 

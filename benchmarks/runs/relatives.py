@@ -36,7 +36,7 @@ COLUMNS = "panel individuals sites kinship_degree parents_told pairs pairs_expla
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """None but those of every run."""
+    """None but the options of every run."""
 
 
 def measure(case: Case) -> Iterator[dict]:

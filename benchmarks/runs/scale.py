@@ -1,9 +1,9 @@
-"""Time and memory against sites and individuals, beside bcftools and plink2 on the same data.
+"""Time and memory against sites and individuals, next to bcftools and plink2 on the same data.
 
     python -m benchmarks scale --sites 4096 8192 --individuals 250 500
 
 Simulated haplotypes (msprime, the history of Gutenkunst et al. 2009; `pip install msprime`). Each
-stage is a process of its own: processor seconds and peak memory are those of the process and its
+stage is a process of its own: processor seconds and peak memory are of the process and its
 children. Every number of sites is measured with the fewest individuals, every number of individuals
 with the fewest sites. The summary has the slope of a straight line, and what it leaves unexplained.
 """
@@ -53,7 +53,7 @@ def measure(case: Case) -> Iterator[dict]:
 def measure_size(
     folder: Path, whole: Path, size: tuple[int, int], given: argparse.Namespace
 ) -> Iterator[dict]:
-    """Rows of all stages for so many sites and individuals; `ratio` is to the peers before."""
+    """Rows of all stages for this many sites and individuals; `ratio` is to the peers before."""
     sites, individuals = size
     steps = [] if given.steps is None else ["--steps", given.steps]
     data = cut(folder, whole, sites, individuals)

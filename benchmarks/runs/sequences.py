@@ -10,8 +10,8 @@ other splits; 20 % is held out. A seed is of training and sampling; the split st
 
 Rows: the best plain Markov chain (no position), the tuned and the context mixture, which are fitted
 once; `real (training)`, training sequences in place of synthetic ones; each generator. Columns:
-bits per base of held-out sequences with a 95 % bootstrap interval over clusters, the same less
-those of the context mixture, the bits of held-out sequences that share no 20-mer with training, the
+bits per base of held-out sequences with a 95 % bootstrap interval over clusters, the same less the
+bits of the context mixture, the bits of held-out sequences that share no 20-mer with training, the
 share of rows worse than the chain; AUC of the two classifiers and identity with the nearest
 training sequence. Of sets with labels, rows by weight of guidance: the Spearman correlation of the
 wanted bin with what an oracle of held-out sequences reads (`oracle`), its ceiling, that of an

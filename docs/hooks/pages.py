@@ -84,7 +84,7 @@ PYTHON = """# Python
 
 ## Results and errors
 
-The fields of `Metric` and `Attack` are those of [metrics.tsv and attacks.tsv](tables.md).
+The fields of `Metric` and `Attack` are the columns of [metrics.tsv and attacks.tsv](tables.md).
 
 ::: genoloom.report.data.Metric
 ::: genoloom.report.data.Attack

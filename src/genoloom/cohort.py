@@ -215,8 +215,8 @@ def parse_shares(
 def parse_labels(
     text: str | None, known: Collection[str], flag: str = "--populations"
 ) -> dict[str, str]:
-    """Which population of a public panel stands for which of a cohort: "IBS:TSI,FIN:CEU" as
-    {"IBS": "TSI", "FIN": "CEU"}. A population that is not named stands for itself.
+    """Which population of a public panel represents which of a cohort: "IBS:TSI,FIN:CEU" as
+    {"IBS": "TSI", "FIN": "CEU"}. A population that is not named represents itself.
 
     Raises
     ------
@@ -281,7 +281,7 @@ def make_families(
 ) -> tuple[Individuals, list[tuple[str, str]]]:
     """Couples with their children in place of some individuals, and everybody's parents.
 
-    A family is of one population: that of the individual it stands for. Families keep together;
+    A family is of one population: that of the individual it replaces. Families keep together;
     names are given anew.
 
     Parameters

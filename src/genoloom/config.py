@@ -170,7 +170,7 @@ class PrivacyOptions(Section):
 
     mode: Literal["none", "public", "statistics"] = Field(
         "none",
-        description="'public': templates, weights and anchors are those of a public panel, and of "
+        description="'public': templates, weights and anchors come from a public panel, and of "
         "the cohort only its list of sites is used, and what you type of it: size, mix and "
         "populations. 'statistics': draws also follow noised statistics of the cohort. 'none': it "
         "learns from the cohort.",
@@ -196,8 +196,8 @@ class PrivacyOptions(Section):
     folder: str = Field("public_panels", description="Folder of registered panels.")
     populations: str | None = Field(
         None,
-        description="Which population of the public panel stands for which of the cohort, such as "
-        "'IBS:TSI,FIN:CEU'; one that is not named stands for itself.",
+        description="Which population of the public panel represents which of the cohort, such as "
+        "'IBS:TSI,FIN:CEU'; one that is not named represents itself.",
     )
     size: int | None = Field(
         None,

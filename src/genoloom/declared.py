@@ -44,8 +44,8 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class Description(BaseModel):
-    """The words of a model file; a subclass types those of one generator. Nothing is converted, and
-    infinity is no number.
+    """The words of a model file; a subclass adds the words of one generator. Nothing is converted,
+    and infinity is no number.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(

@@ -70,8 +70,8 @@ _WRITE = re.compile(
 
 
 def explain(error: BaseException, place: str | Path = "") -> GenoLoomError | None:
-    """The fault of the machine behind an error, as a message with a remedy; None where there is
-    none.
+    """The fault of the machine that caused an error, as a message with a remedy; None where there
+    is none.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
-"""Phased haplotypes in memory or behind a reader: sites, individuals and the matrix that joins
-them.
+"""Phased haplotypes in memory or in a file that is read when needed: sites, individuals and the
+matrix that joins them.
 
 Vocabulary, the same everywhere:
 
@@ -282,8 +282,8 @@ class Panel:
         return replace(self, sites=self.sites.take(index), haplotypes=view)
 
     def beside(self, other: "Panel") -> "Panel":
-        """The panel of these individuals and, after them, those of another panel with the same
-        sites; nothing is read.
+        """The panel of these individuals and, after them, the individuals of another panel with the
+        same sites; nothing is read.
         """
         joined = JoinedHaplotypes((self.haplotypes, other.haplotypes))
         return replace(

@@ -1,6 +1,6 @@
 """How many haplotypes an individual has on a contig: by its name, the genome build and the sex.
 
-The pseudo-autosomal regions (PAR) are those of the Genome Reference Consortium
+The pseudo-autosomal regions (PAR) are from the Genome Reference Consortium
 (ncbi.nlm.nih.gov/grc/human); positions are 1-based, both ends included.
 """
 

@@ -210,7 +210,7 @@ def canaries(like: SequenceSet, n: int, rng: np.random.Generator) -> SequenceSet
     """Random sequences to plant in a training set, or to compare planted ones with: CANARY0001,
     CANARY0002, ...
 
-    Their lengths and labels are those of random sequences of `like`, their bases independent, of
+    Their lengths and labels are taken from random sequences of `like`, their bases independent, of
     its composition. What a model knows about them it can only have from seeing them. Carlini et al.
     2019, arXiv:1802.08232.
     """

@@ -210,7 +210,7 @@ class TransformerOptions(Section):
     overlap: int | None = Field(
         None,
         ge=0,
-        description="Sites in which windows overlap, rounded up to blocks; what is drawn behind a "
+        description="Sites in which windows overlap, rounded up to blocks; what is drawn after a "
         "border goes on from there. null takes half the context.",
     )
     vocabulary_size: int = Field(
@@ -334,7 +334,7 @@ class GanOptions(Section):
         ge=0.1,
         le=2,
         description="How tokens are drawn: 1 by the network's chances, lower ones likelier tokens "
-        "more often; their frequencies stay those of training. null takes what makes synthetic "
+        "more often; their frequencies stay as in training. null takes what makes synthetic "
         "haplotypes as near to each other as training ones are, from 0.6 to 1.",
     )
     anchor: bool = Field(False, description=ANCHOR)

@@ -24,7 +24,7 @@ MOST_COMPONENTS = 20
 class Causal(FiniteSection):
     """Which sites cause a trait: one of `number`, `share`, `file` and `score`."""
 
-    number: int | None = Field(None, ge=1, description="So many sites, drawn.")
+    number: int | None = Field(None, ge=1, description="This many sites, drawn at random.")
     share: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="This share.")
     file: str | None = Field(None, description="Table: contig, position, ref, alt[, effect].")
     score: str | None = Field(None, description="Scoring file of the PGS Catalog.")
@@ -106,7 +106,7 @@ class TraitSheet(FiniteSection):
 
     @property
     def covariate_names(self) -> list[str]:
-        """In the order of the tables: sex, those of the sheet, principal components."""
+        """In the order of the tables: sex, covariates of the sheet, principal components."""
         return ["sex", *self.covariates, *(f"PC{i + 1}" for i in range(self.components))]
 
     def correlation(self, kind: Literal["genetic", "environmental"]) -> np.ndarray:

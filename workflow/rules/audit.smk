@@ -1,7 +1,7 @@
 """
 Measure what synthetic haplotypes reveal about the training individuals. Shadow models of the
-learned generators, which the audit asks for, are jobs of their own: they run side by side. Those of
-the baselines take seconds, and the audit makes them.
+learned generators, which the audit asks for, are jobs of their own: they run in parallel. The jobs
+of the baselines take seconds, and the audit makes them.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv,

@@ -219,7 +219,7 @@ def get_first_model(wildcards):
 
 
 def get_baselines(table):
-    """The baselines' tables, shown with those of a learned generator; a baseline has none."""
+    """The baselines' tables, shown with the table of a learned generator; a baseline has none."""
 
     def baselines(wildcards):
         if wildcards.generator in haplotype.BASELINES:
@@ -271,7 +271,7 @@ def get_consensus_targets():
 
 
 def phenotype_tables(prefix):
-    """What `genoloom phenotypes` writes beside the effects."""
+    """What `genoloom phenotypes` writes in addition to the effects."""
     suffixes = (".pheno", ".covar", ".regenie.pheno", ".regenie.covar", ".truth.tsv")
     return [prefix + suffix for suffix in suffixes]
 

@@ -5,8 +5,8 @@ REQUIRED INPUTS   the whole chain of one generator, each with its record of prov
                   the sheet of panels, results/panels/{panel}/*, results/splits/{panel}.tsv,
                   results/models/{panel}/{generator}/{contig}.*,
                   results/synthetic/{panel}/{generator}/*,
-                  results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and those of the
-                  baselines), reference_values.json,
+                  results/validation/{panel}/{generator}/fidelity.tsv, privacy.tsv (and the tables
+                  of the baselines), reference_values.json,
                   results/private/{panel}/{generator}/audit.tsv, audit.json
 OUTPUTS           results/release/{panel}/{generator}/ (only where the gate passes); with the target
                   `release_sequences`, results/release/sequences/{set}/{generator}/

@@ -21,7 +21,7 @@ def own_options(wildcards):
 
 def model_options(wildcards):
     """
-    The options that a model follows from: the shared ones, and those of its generator. Not those
+    The options that a model follows from: the shared ones, and the ones of its generator. Not those
     that name files: Snakemake takes parameters that look at the input for no reason to run a job
     again.
     """
@@ -66,7 +66,7 @@ def get_trained_split(wildcards):
 
 
 def get_statistics(wildcards):
-    """What a model may know of the cohort, beside what is typed."""
+    """What a model may know of the cohort, in addition to what is typed."""
     measured = settings.privacy.mode == "statistics" and of_public_individuals(wildcards)
     return f"results/statistics/{wildcards.panel}.safetensors" if measured else []
 
@@ -117,7 +117,7 @@ def get_templates(wildcards):
 
 
 def labels_flag(wildcards):
-    """Which public populations stand for those of the cohort."""
+    """Which public populations represent the cohort's."""
     typed = settings.privacy.populations
     return f"--populations {shlex.quote(typed)}" if typed else ""
 
@@ -192,8 +192,8 @@ def model_place(wildcards):
 
 
 def growing(least):
-    """A resource function: at least so many minutes or megabytes, and one more for each megabyte of
-    input; as many again with each try.
+    """A resource function: at least this many minutes or megabytes, and one more for each megabyte
+    of input; as many again with each try.
     """
     return lambda wildcards, input, attempt: attempt * int(least + input.size_mb)
 

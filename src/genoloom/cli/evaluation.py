@@ -1,6 +1,6 @@
 """The commands that judge synthetic haplotypes, show the result and release it.
 
-The names of their options are those of the stages' parameters.
+Options are named as the parameters of the stages.
 """
 
 import click
@@ -91,7 +91,7 @@ def shadow(comparands, sections, **given):
     """Make one shadow model of an audit: the generator trained anew on half of the real
     individuals.
 
-    Seed and options must be those of the audit, which reads the file with --shadow.
+    Seed and options must be the same as of the audit, which reads the file with --shadow.
     """
     from genoloom.panels.comparands import open_comparands, source_files
     from genoloom.stages.shadow import shadow as stage

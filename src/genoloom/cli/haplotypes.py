@@ -1,6 +1,6 @@
 """The commands that make synthetic haplotypes, and those that use a trained model on other data.
 
-The names of their options are those of the stages' parameters.
+Options are named as the parameters of the stages.
 """
 
 from collections.abc import Callable
@@ -87,8 +87,8 @@ def _privacy_options(command: Callable) -> Callable:
         ),
         click.option(
             "--populations",
-            help="In modes public and statistics, populations of the public panel that stand for "
-            "those of the cohort: IBS:TSI,FIN:CEU.",
+            help="In modes public and statistics, populations of the public panel that represent "
+            "the populations of the cohort: IBS:TSI,FIN:CEU.",
         ),
         click.option(
             "--privacy-mode",

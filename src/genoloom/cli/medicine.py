@@ -66,7 +66,7 @@ def treatment_effects(sections, **given):
 @file_option("--calls", "Also write the alleles of each synthetic individual.", required=False)
 @logged
 def star_alleles(**given):
-    """Call star alleles of pharmacogenes, and compare those of synthetic individuals with real
+    """Call star alleles of pharmacogenes, and compare synthetic individuals with real
     ones.
 
     \b

@@ -100,7 +100,7 @@ def panel_show(name, folder):
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the templates to write.")
 @click.option(
     "--populations",
-    help="Populations of the public panel that stand for those of the cohort: IBS:TSI,FIN:CEU.",
+    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
 )
 @folder_option
 @logged
@@ -126,7 +126,7 @@ def panel_match(**given):
 @file_option("--budget", "Budget of the cohort; the key of the noise is kept next to it.")
 @click.option(
     "--populations",
-    help="Populations of the public panel that stand for those of the cohort: IBS:TSI,FIN:CEU.",
+    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
 )
 @click.option(
     "--epsilon",

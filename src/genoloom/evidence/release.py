@@ -242,8 +242,7 @@ class Evidence(Chain):
         shown = [row for row in table if row["generator"] not in (self.generator, "real")]
         if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
             found.append(
-                "fidelity: the rows of the baselines are not those of their own tables; validate "
-                "again"
+                "fidelity: the rows of the baselines differ from their own tables; validate again"
             )
         return found
 

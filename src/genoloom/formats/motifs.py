@@ -50,7 +50,7 @@ def fetch_matrix(word: str) -> Matrix:
     """Name and counts, by base, of the matrix of JASPAR that has an id (`MA0108.3`) or a name
     (`TBP`).
 
-    An id without version means the latest one. Names are those of the latest versions in the CORE
+    An id without version means the latest one. Names are of the latest versions in the CORE
     collection, in upper or lower case. Nothing is downloaded.
 
     Raises

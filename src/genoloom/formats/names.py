@@ -31,7 +31,7 @@ def other_contig_name(name: str) -> str:
 
 
 def check_individual_names(source: object, names: Sequence[str]) -> None:
-    """Raise an InputError where a name is `0`, which stands for nobody in PLINK 2."""
+    """Raise an InputError where a name is `0`, which means nobody in PLINK 2."""
     if "0" in names:
         raise InputError(
             source,

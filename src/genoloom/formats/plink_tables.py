@@ -1,7 +1,7 @@
 """The tables of PLINK file sets, as any tool writes them: .psam and .fam, .pvar (plain or
 Zstandard) and .bim.
 
-A .psam without a header has the columns of a .fam, a .pvar without one those of a .bim, as in
+A .psam without a header has the columns of a .fam, a .pvar without one the columns of a .bim, as in
 plink2. Cells are divided by tabs where the first line has a tab, else by white space.
 """
 
@@ -54,7 +54,9 @@ def tables_beside(path: Path) -> tuple[Path, Path]:
 
 
 def raw_files(variants: Path) -> dict[str, Path]:
-    """The files behind `variants`, by role: a .pgen has its sites and individuals next to it."""
+    """The files that `variants` consists of, by role: a .pgen has its sites and individuals next to
+    it.
+    """
     suffixes = (".pvar", ".pvar.zst", ".psam") if variants.suffix == ".pgen" else ()
     tables = {f"variants{suffix}": variants.with_suffix(suffix) for suffix in suffixes}
     return {"variants": variants} | {role: path for role, path in tables.items() if path.exists()}

@@ -65,7 +65,7 @@ def spend(path: Path, name: str, choose: Callable[[list[float]], float]) -> dict
     name : str
         Digest of all that is measured, and how.
     choose : callable
-        mu of the measurement, given those of the others.
+        mu of the measurement, given the others' mu.
     """
     with _alone(path.parent):
         budget = read_budget(path)

@@ -32,7 +32,7 @@ Value = str | int | float | bool | None
 
 
 class Provenance(BaseModel):
-    """A record as it stands on disk. Paths are no part of it.
+    """A record as it is on disk. Paths are no part of it.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ class Guarantee(Words):
 
 
 class Statistics(Words):
-    """What such a file says beside its arrays.
+    """What such a file says in addition to its arrays.
 
     Attributes
     ----------

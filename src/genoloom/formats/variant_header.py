@@ -330,7 +330,7 @@ def _fields(path: Path, lines: list[str], bcf: bool) -> dict:
         found = (
             "spaces are in place of tabs in the line #CHROM"
             if loose
-            else "the columns are not those of VCF"
+            else "the columns are not the columns of VCF"
         )
         raise InputError(
             path,

@@ -1,4 +1,4 @@
-"""VCF records passed on as text, every column as it stands, for stages that add to INFO.
+"""VCF records passed on as text, every column as it is, for stages that add to INFO.
 
 Text needs no htslib, which ends the process where a record has a name that the header does not
 declare. What is not declared is declared in the output. BCF is turned into text, and text into BCF,
@@ -188,7 +188,7 @@ def write_vcf_text(
     source : VcfText
         Where the rows come from; the header is its own.
     more : list of str
-        Lines to add to the header, such as ##INFO=<ID=...; they replace those of the same kind and
+        Lines to add to the header, such as ##INFO=<ID=...; they replace lines of the same kind and
         ID.
     lengths : dict of str to int
         Lengths of contigs, for those that the header does not declare.

@@ -1,6 +1,6 @@
 """Phased, biallelic genotypes out: VCF.gz or BCF with an index, through htslib.
 
-Headers are those of VCF 4.2, which more programs read than 4.3 (vcftools 0.1 does not), unless a
+Headers follow VCF 4.2, which more programs read than 4.3 (vcftools 0.1 does not), unless a
 name needs UTF-8; every structured line has an ID, without which stricter readers (noodles) refuse
 the file.
 """

@@ -35,7 +35,7 @@ def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) 
 
 
 def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module]) -> None:
-    """Declare the weights of the network that `build` makes, under their names behind `prefix`;
+    """Declare the weights of the network that `build` makes, under their names after `prefix`;
     takes no memory for them.
 
     Model files hold a single number as an array of one.

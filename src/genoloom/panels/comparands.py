@@ -131,10 +131,10 @@ def source_files(
     samples: list[Path],
     genetic_map: Path | None,
 ) -> dict[str, Path]:
-    """The files behind the arguments of `open_comparands` by role, as records of provenance name
-    them.
+    """The files that the arguments of `open_comparands` name, by role, as records of provenance
+    name them.
 
-    The workflow's files keep their names (`panel/20.pgen`); those of any tool are numbered, as a
+    The workflow's files keep their names (`panel/20.pgen`); files of any tool are numbered, as a
     name may be an individual's.
     """
     if panels:
@@ -265,8 +265,8 @@ class RealFiles:
     def read(
         self, label: str, paths: list[Path], sheets: list[Path] | None = None
     ) -> GenotypeFiles:
-        """Synthetic individuals of any files; labels from their own sheets, else from those of the
-        real individuals.
+        """Synthetic individuals of any files; labels from their own sheets, else from the sheets of
+        the real individuals.
         """
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         return labelled(

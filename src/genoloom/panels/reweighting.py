@@ -96,7 +96,7 @@ def _fits(path: Path, own: dict[str, np.ndarray], dtypes: dict[str, str]) -> Non
 
 
 def _base(path: Path, words: Statistics, templates: Panel) -> np.ndarray:
-    """Weights that stand for each population before anything local is known, float64 (L, N)."""
+    """Weights that represent each population before anything local is known, float64 (L, N)."""
     population = np.repeat(templates.individuals.population, 2)
     rows = []
     for label in words.stands_for:

@@ -206,7 +206,7 @@ def _sites_of(
     account: Account,
     haploids: Haploids,
 ) -> list[Site]:
-    """The biallelic sites of one record that pass every check but those of their place."""
+    """The biallelic sites of one record that pass every check but the checks of their position."""
     if (reason := why_unwanted(record, options, haploids.pars)) is not None:
         account.reject(record, ",".join(record.alts) or ".", reason)
         return []

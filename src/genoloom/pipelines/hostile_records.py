@@ -38,7 +38,7 @@ class Hostile:
 
 
 def _vcf(*rows: str, samples: list[str] | None = None) -> bytes:
-    """A VCF of rows such as "20 100 A C PASS GT 0|1 ...", behind one good record."""
+    """A VCF of rows such as "20 100 A C PASS GT 0|1 ...", after one good record."""
     good = " ".join(["20 50 A C PASS GT", *GOOD])
     lines = []
     for row in (good, *rows):

@@ -29,7 +29,7 @@ from genoloom.stages.prepare import prepare
 log = logging.getLogger(__name__)
 
 REGION = 1_000_001, 1_200_000  # of chromosome 20, GRCh37
-TO_X = 2_000_000  # base pairs that sites are moved by, behind the first pseudo-autosomal region
+TO_X = 2_000_000  # base pairs that sites are moved by, past the first pseudo-autosomal region
 WEIGHTS = 50
 TRAITS = """# of `genoloom phenotypes`
 build = "GRCh37"
@@ -66,7 +66,7 @@ Made by `genoloom testdata` {version}, seed {seed}. The same seed gives the same
 X outside the pseudo-autosomal regions: **simulated from chromosome 20**, {shift} base pairs \
 further on; males have one haplotype. REF is not the base of X |
 | `samples.tsv`, `samples.X.tsv`, `pedigree.fam` | population, sex and family, of all and of \
-those of X; parents of the simulated children |
+the ones of X; parents of the simulated children |
 | `truth/relatives.tsv` | planted pairs and their kinship by descent; all others are as related \
 as the individuals of 1000 Genomes are |
 | `phenotypes/traits.pheno`, `.covar`, `.regenie.*` | a quantitative and a binary trait, \
@@ -97,13 +97,13 @@ def testdata(*, directory: Path, individuals: int, seed: int) -> None:
     Raises
     ------
     InputError
-        The directory holds files already, or the demo data are not beside the package.
+        The directory has files already, or the demo data are not next to the package.
     """
     demo = ROOT / "resources" / "demo"
     if not demo.is_dir():
         raise InputError(
             "genoloom testdata",
-            "the demo data are not beside the installed package",
+            "the demo data are not next to the installed package",
             remedy="install from a checkout (pip install -e .)",
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 BLOCK = 256  # sites of logistic regressions at a time
 MOST_STEPS = 25  # of Newton's method; it takes 4 or 5 where there is a finite maximum
-RIDGE = 1e-9  # of the information of covariates that tell cases from controls without error
+RIDGE = 1e-9  # of the information of covariates that separate cases from controls without error
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class EffectiveSites:
     cuts : list of int
         Smallest numbers of minor allele copies, rising; one estimate for each.
     copies_share : float
-        Copies are counted in the sample and multiplied by this, where it stands for a part of it.
+        Copies are counted in the sample and multiplied by this, where it is a part of it.
     """
 
     def __init__(self, population: np.ndarray, cuts: list[int], copies_share: float = 1.0):

@@ -32,7 +32,7 @@ def filters_alike(p: np.ndarray, q: np.ndarray, n: np.ndarray | int) -> np.ndarr
     p, q : ndarray, float, of one shape
         Frequencies of an allele.
     n : ndarray of int or int
-        Alleles behind them, of the shape of p or such that it is repeated to it.
+        Alleles counted for them, of the shape of p or such that it is repeated to it.
 
     Returns
     -------

@@ -335,7 +335,7 @@ class CopiedSegments(Attack):
     needs_phase = True
 
     def __init__(self, n_individuals: int, of_synthetic: bool = True):
-        """`of_synthetic`: also those of synthetic haplotypes; scores need only those of real
+        """`of_synthetic`: also for synthetic haplotypes; scores need only the ones of real
         ones.
         """
         n = 2 * n_individuals

@@ -328,7 +328,7 @@ class Auditor:
             if low <= MAX_RUN_RATIO
             else Verdict.FAIL
         )
-        # in a region so short whole copies would not stand out
+        # in a region so short whole copies would not be conspicuous
         if (
             not self.has_tails
             or self.data.attack(CopiedSegments).longest_possible <= MAX_RUN_RATIO * holdout.mean()

@@ -89,7 +89,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         f"{facts['seed']}), trained on {facts['training_individuals']} of the "
         f"{facts['public'] or 'panel `' + facts['panel'] + '`'}. Sites whose rarer allele fewer "
         f"than {facts['min_carriers']} training individuals carry were not modelled. The "
-        f"references below are those of real individuals who were held out. {facts['redrawn']}",
+        f"references below come from real individuals who were held out. {facts['redrawn']}",
         *_mode(facts),
         "",
         "Every file of this bundle was written anew from the audited genotypes. Panel, split, "

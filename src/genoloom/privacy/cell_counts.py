@@ -41,8 +41,8 @@ def cell_counts(
 
 
 def weighted(counts: np.ndarray, place: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Weights of public haplotypes whose block frequencies are those of counts, shrunk to those of
-    `base`; float64 (N,), summing to one.
+    """Weights of public haplotypes whose block frequencies equal counts, shrunk to the frequencies
+    of `base`; float64 (N,), summing to one.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def weighted(counts: np.ndarray, place: np.ndarray, base: np.ndarray) -> np.ndar
     place : ndarray of int, shape (N,)
         Which block each public haplotype has.
     base : ndarray, float, shape (N,)
-        Weights that stand for the population, summing to one.
+        Weights that represent the population, summing to one.
     """
     public = np.bincount(place, base, len(counts))
     wanted = (counts + PUBLIC_HAPLOTYPES * public) / (counts.sum() + PUBLIC_HAPLOTYPES)

@@ -12,7 +12,7 @@ alone:
   (empirical Bayes); noise, and the chance of who was sampled, are taken off in the same proportion;
 - weights of the public haplotypes in each window, so that their mean is the wanted one
   (entropy balancing: Hainmueller 2012, doi:10.1093/pan/mpr025). Frequencies of sites and of blocks
-  are those of the weighted haplotypes: near the public ones wherever the sums say nothing.
+  are as in the weighted haplotypes: near the public ones wherever the sums say nothing.
 
 Letters in shapes: N public haplotypes, n private individuals, R directions, L populations of the
 cohort, P public ones, W windows.
@@ -85,7 +85,7 @@ class Measured:
     counts : ndarray, float64, shape (L,)
         Noised numbers of individuals.
     sums : ndarray, float64, shape (L, R)
-        Noised sums of individuals, about twice the mean of the population that stands for each.
+        Noised sums of individuals, about twice the mean of the population that represents each.
     spread : ndarray, float64, shape (L,)
         Standard deviation of the noise on each number of `sums`.
     """
@@ -145,7 +145,7 @@ def scores(alleles: np.ndarray, vectors: np.ndarray, fill: np.ndarray | None = N
     alleles : ndarray, int8, shape (n_sites, n_haplotypes)
         -1 is missing.
     fill : ndarray, float, shape (n_sites, n_haplotypes), optional
-        What stands for missing calls.
+        What replaces missing calls.
     """
     values = alleles.astype(np.float32)
     if fill is not None:
@@ -168,11 +168,11 @@ def measure(
     Parameters
     ----------
     stands : ndarray of int, shape (L,)
-        Which public population stands for each of the cohort's.
+        Which public population represents each of the cohort's.
     private : ndarray, float, shape (n, R)
         Sums over both haplotypes of each individual.
     label : ndarray of int, shape (n,)
-        Population of each individual among those of the cohort.
+        Population of each individual, an index into the cohort's populations.
     purpose : str
         Says what is measured of whom: see `NoiseKey`.
     """
@@ -197,7 +197,7 @@ def measure(
 def select(
     public: PublicScores, stands: np.ndarray, counts: np.ndarray, mu: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The directions to measure, those of the largest variance first, and the length at which an
+    """The directions to measure, the largest variance first, and the length at which an
     individual of each population is clipped.
 
     More directions are more to know, and more noise on each. As many are taken as leave the least

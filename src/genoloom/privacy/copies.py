@@ -66,7 +66,7 @@ class Neighbours:
         n_synthetic).
 
         `member` is bool, shape (n_labellings, n_individuals). Where all kept neighbours are of one
-        kind, the last one stands for the nearest of the other.
+        kind, the last one is the nearest of the other.
         """
         return self.difference(member, ~member)
 
@@ -108,7 +108,7 @@ def one_sidedness(
     ----------
     difference : ndarray, float, shape (n_labellings, n_rows)
     counted : ndarray of bool, shape (n_labellings, n_rows), optional
-        Rows at the top that are not counted stand for neither side.
+        Rows at the top that are not counted are evidence for neither side.
     fewest : int
         Rows at the top, at least.
     """

@@ -44,7 +44,7 @@ class LeakBasis:
         return unavoidable(self.effective_sites, self.training, self.compared, self.compared)
 
     def public_facts(self) -> dict:
-        """What the report tells what would pass from, JSON-ready; null of few individuals."""
+        """What the report computes from it what would pass, JSON-ready; null of few individuals."""
         told = self.training > FEW and self.leak is not None
         return {
             "training_individuals": self.training if told else None,

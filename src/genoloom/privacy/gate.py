@@ -327,7 +327,7 @@ def _few(individuals: int) -> str:
 
 
 def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows that the public table must have of an audit: those of groups that are large
+    """The rows that the public table must have of an audit: rows of groups that are large
     enough.
     """
     return [

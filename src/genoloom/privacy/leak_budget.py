@@ -1,6 +1,6 @@
 """The leak that no release faithful to its sample can avoid, in closed form.
 
-A release whose allele frequencies are those of n training individuals distinguishes members from
+A release with the allele frequencies of n training individuals distinguishes members from
 others through the sampling error of these frequencies. The linear form of the likelihood ratio, x'
 W (f_synthetic - f_reference) with standardised genotypes and an attacker's weights W, separates
 them by d' standard deviations, where
@@ -76,9 +76,9 @@ def unavoidable(
     Parameters
     ----------
     effective_sites : float
-        m_e, see `popgen.effective_sites`; add up those of the contigs.
+        m_e, see `popgen.effective_sites`; add up the contigs'.
     individuals : float
-        n, those of the training set.
+        n, of the training set.
     reference : float
         r, those that the attacker knows not to be of the training set.
     synthetic : float
@@ -101,7 +101,7 @@ def individuals_needed(
 ) -> float:
     """The smallest training set whose unavoidable AUC is at most `max_auc`.
 
-    The ratios are those of reference and synthetic individuals to training individuals.
+    The ratios are of reference and synthetic individuals to training individuals.
     """
     needed = effective_sites / _largest_separation(max_auc)
     return needed / (1 + 1 / reference_ratio + 1 / synthetic_ratio)

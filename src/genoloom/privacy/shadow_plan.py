@@ -102,8 +102,8 @@ def plan_shadows(
 def shadow_options(
     generator: HaplotypeGenerator, individuals: int, sites: int, share: float
 ) -> Section:
-    """The options of a shadow model: those of the audited one, with `share` of its training steps
-    and no early stopping.
+    """The options of a shadow model: the same as of the audited one, with `share` of its training
+    steps and no early stopping.
 
     Nothing is evaluated on the way. A GAN goes without its critic, whose steps are the dearest and
     of which no benefit has been measured (docs/which_generator.md).

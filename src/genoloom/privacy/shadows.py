@@ -32,7 +32,7 @@ def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.n
     That is the middle between an individual's mean score over the shadows that he trained and over
     those that left him out. Who scores high against any sample of his population is no member for
     that (difficulty calibration: Watson, Guo, Cormode & Sablayrolles 2022, ICLR). Of two normal
-    distributions of one variance, those of who trained and who did not, the middle is where the
+    distributions of one variance, for members and for non-members, the middle is where the
     likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of all
     shadows, not of half of them, so its own noise is smaller.
 

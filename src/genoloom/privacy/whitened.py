@@ -1,7 +1,7 @@
 """The likelihood ratio of allele frequencies with the linkage taken off: an attack that knows the
 correlations of sites.
 
-Synthetic frequencies differ from those of the reference in directions that linkage makes common,
+Synthetic frequencies differ from the reference's in directions that linkage makes common,
 where everybody differs, and in directions that hardly anybody has but the individuals who trained.
 The linear ratio x' v, with v the difference of the mean genotypes, weighs both alike; x' (C +
 lambda I)^-1 v, the linear discriminant with a ridge, weighs a direction by how rare it is among the

@@ -68,7 +68,7 @@ def collect(panels: list[PanelData], sets: list[SequenceData]) -> ReportData:
 
 
 def _own(tables: dict[str, list]) -> list:
-    """Every generator's own rows, then those of real data, which are in all tables alike."""
+    """Every generator's own rows, then the rows of real data, which are in all tables alike."""
     first = next(iter(tables.values()), [])
     own = [row for name, table in tables.items() for row in table if row.generator == name]
     return own + [row for row in first if row.generator == REAL]

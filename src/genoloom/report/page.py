@@ -36,7 +36,7 @@ SEQUENCE_HEADINGS = {
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
-BINS = "~bins"  # the tab of frequency bins and windows, next to those of populations
+BINS = "~bins"  # the tab of frequency bins and windows, next to the tabs of populations
 GUIDE = {
     "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does "
     "as well. Bars: 95 % intervals over individuals.",
@@ -47,7 +47,7 @@ GUIDE = {
     "proves little alone.",
     "pca": "Good: the synthetic individuals of a population fill the ellipse that holds 95 % of "
     "its holdout individuals. No real individual is drawn.",
-    "training": "Good: both curves fall together. When the training curve leaves the other behind, "
+    "training": "Good: both curves fall together. When the training curve falls below the other, "
     "the model has begun to memorise.",
     "distances": "Good: synthetic individuals are as far from each other as holdout individuals "
     "are.",

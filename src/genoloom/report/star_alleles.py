@@ -56,8 +56,8 @@ def _worst(own: list[StarMetric], generator: str) -> str | None:
 
 
 def distances(stars: list[StarMetric]) -> str:
-    """Distances of synthetic from held-out individuals over those of training individuals, a point
-    for each gene and population.
+    """Distances of synthetic from held-out individuals, divided by the distances of training
+    individuals, a point for each gene and population.
     """
     figure, axes = draw_axes(4.4, 4.3)
     of = {(f.metric, f.gene, f.population, f.data): f.value for f in stars}

@@ -170,7 +170,7 @@ def quantiles(p_values: dict) -> str:
 
 
 def _learners(effects: list[EffectMetric]) -> list[str]:
-    """Those of `LEARNERS` that were run; the causal forest is optional."""
+    """Which of `LEARNERS` were run; the causal forest is optional."""
     run = {f.learner for f in effects}
     return [name for name in LEARNERS if name in run] or [*LEARNERS[:4]]
 

@@ -34,7 +34,7 @@ REFERENCES = [
         "Diversity and Tajima's D",
         "Tajima 1989",
         "https://doi.org/10.1093/genetics/123.3.585",
-        "Tells an excess of rare from an excess of common variants, which a mean diversity hides.",
+        "Distinguishes an excess of rare from one of common variants, which mean diversity hides.",
     ),
     (
         "LD scores",
@@ -64,7 +64,7 @@ REFERENCES = [
         "Precision, recall, density, coverage",
         "Naeem et al. 2020",
         "https://arxiv.org/abs/2002.09797",
-        "Tells rows that are off from real rows that nobody covers.",
+        "Distinguishes synthetic rows far from all real ones from real rows that none is near.",
     ),
     (
         "Train on synthetic, test on real",
@@ -120,8 +120,7 @@ REFERENCES = [
         "Mosaics of haplotypes",
         "Li & Stephens 2003",
         "https://doi.org/10.1093/genetics/165.4.2213",
-        "The copying model behind the mosaic baselines: what can be had by copying individuals in "
-        "pieces.",
+        "The copying model of the mosaic baselines: what copying individuals achieves in pieces.",
     ),
     (
         "Membership inference from genotypes",
@@ -184,7 +183,7 @@ def reference(row: Metric | Attack) -> float | None:
 
 
 def fidelity_reasons(metrics: list[Metric]) -> list[str]:
-    """Sentences about what did not pass: how many, then the worst; `metrics` are those of one
+    """Sentences about what did not pass: how many, then the worst; `metrics` are of one
     generator.
     """
     metrics = [m for m in metrics if m.metric != MetricId.OVERALL]
@@ -214,7 +213,7 @@ def fidelity_reasons(metrics: list[Metric]) -> list[str]:
 
 
 def _worst_first(metric: Metric) -> tuple:
-    """By verdict, metrics over all individuals before those of a part, then by distance from the
+    """By verdict, metrics over all individuals before metrics of a part, then by distance from the
     reference.
     """
     return (

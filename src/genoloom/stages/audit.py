@@ -67,7 +67,7 @@ def audit(
     role : Role, optional
         By the name when not given.
     comparands : Comparands
-        Of `open_comparands`: the workflow's files, or those of any tool.
+        Of `open_comparands`: the workflow's files, or files of any tool.
     baselines : list of Path
         Public tables of baselines.
     out : Path

@@ -36,7 +36,7 @@ def audit_sequences(
     options: AuditSequencesOptions,
     seed: int,
 ) -> None:
-    """Write the private audit and the public table of verdicts, with those of the baselines.
+    """Write the private audit and the public table of verdicts, with the baselines' verdicts.
 
     Next to `out` is `audit.json`, the record of provenance: what was audited, and how. Works on any
     files of sequences, whoever made them.

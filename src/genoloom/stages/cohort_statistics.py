@@ -48,7 +48,7 @@ GAUSSIAN = (
     "(Dong, Roth & Su 2022)"
 )
 CELLS = (
-    f"none: counts of block haplotypes without noise, those of fewer than {FEWEST_CARRIERS} "
+    f"none: counts of block haplotypes without noise, omitted for fewer than {FEWEST_CARRIERS} "
     "individuals dropped; this is no guarantee"
 )
 
@@ -286,7 +286,7 @@ def _cells(pairs: dict[str, _Pair], label: np.ndarray, n_labels: int) -> dict[st
         for k in range(-(-len(pair.public.sites) // BLOCK)):
             known = np.unique(block_bits(pair.public, k))
             blocks, called = read_bits(pair.private.haplotypes, BLOCK, k, k + 1)
-            # a haplotype with a missing call is counted nowhere: no block has so many bits
+            # a haplotype with a missing call is counted nowhere: no block has this many bits
             n_sites = min(BLOCK, len(pair.public.sites) - k * BLOCK)
             whole = called[0] == 2**n_sites - 1
             found = cell_counts(np.where(whole, blocks[0], ~np.uint32(0)), label, n_labels, known)

@@ -2,7 +2,7 @@
 
 One pass over the genotypes writes each individual's own variants to a small file; htslib's tool,
 which pysam carries, then applies them to the reference. Time is linear in the variants and in the
-output, and the sequences are those of bcftools by construction, overlapping records included.
+output, and the sequences are bcftools' by construction, overlapping records included.
 
 Ploidy is an individual's own: who has a haploid call in the stretch is haploid there (the
 mitochondrion; the X of males outside the pseudo-autosomal regions) and gets one sequence. Of a
@@ -46,7 +46,7 @@ OPEN_FILES = 200  # individuals worked on at a time
 LONGEST_NAME = 180  # bytes of an interval's name; file names have 255, and more is put around it
 NOT_PHASED, OTHER_SET = "is not phased", "is in another phase set (FORMAT/PS) than those before it"
 AMBIGUITY = set(IUPAC) - {"N"}
-HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles that stand for nothing to apply
+HARMLESS = ("*", "<*>", "<NON_REF>")  # alleles with nothing to apply
 
 
 class Applied(NamedTuple):
@@ -116,7 +116,7 @@ def consensus(
     chain : Path, optional
         Coordinate-lift table to write: UCSC chains from the reference to every haplotype, as
         liftOver and CrossMap read them; gzip where the name ends in .gz. Reference positions are
-        those of the contig.
+        the ends of the contig.
     threads : int
         Haplotypes applied side by side.
     contig : str, optional
@@ -297,7 +297,7 @@ def _applicable(record: Calls, left_out: LeftOut) -> Calls:
     """The record with REF in place of alleles that no bases are known of.
 
     These are the symbolic ones but a deletion with a length (`bcftools consensus` stops at them),
-    breakends (it writes their text into the sequence), `*`, which stands for a deletion that has a
+    breakends (it writes their text into the sequence), `*`, which means a deletion that has a
     record of its own, and `<*>`, the reference.
     """
     kinds = [_kind_without_bases(alt, record) for alt in record.alts]

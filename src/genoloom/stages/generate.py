@@ -160,7 +160,7 @@ def _read_parts(
 
 
 def having(path: Path, asked: Cohort, sites: Sites) -> Cohort:
-    """Those of the cohort who have the contig: males of Y, else everybody.
+    """The individuals of the cohort who have the contig: males of Y, else everybody.
 
     Raises
     ------

@@ -101,7 +101,7 @@ def report(
 
 
 def _write_plots(folder: Path, plots: dict[str, str]) -> None:
-    """Write each plot; those of an earlier report go."""
+    """Write each plot; plots of an earlier report are removed."""
     for old in folder.rglob("*.svg"):
         old.unlink()
     for name, svg in plots.items():

@@ -63,8 +63,8 @@ def score_variants(
         .vcf, .vcf.gz (bgzip with an index: the records must be sorted) or .bcf.
     report : Path, optional
         JSON: Spearman correlation of the scores with the allele frequency (INFO/AF, else AC/AN,
-        else the genotypes), with a 95 % bootstrap interval over variants, next to those of the
-        baselines of `genoloom.models.sequence.scoring`.
+        else the genotypes), with a 95 % bootstrap interval over variants, next to the metrics of
+        the baselines of `genoloom.models.sequence.scoring`.
     window : int, optional
         Bases around a variant; the longest training length by default.
 

@@ -86,7 +86,7 @@ def split(
     with write_beside(summary) as [part]:
         part.write_text(json.dumps(merged, indent=2) + "\n")
     write_split(out, individuals, roles)
-    named = options.model_copy(update={"pedigree": None})  # a path, which its digest stands for
+    named = options.model_copy(update={"pedigree": None})  # a path, which its digest replaces
     record.write(record_path(out.with_suffix("")), [out, summary], named, seed=seed)
     log.info(
         "%s train, %s are held out",

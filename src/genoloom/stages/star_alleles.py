@@ -1,4 +1,4 @@
-"""Star alleles of pharmacogenes: how far those of synthetic individuals are from real ones."""
+"""Star alleles of pharmacogenes: how far synthetic individuals are from real ones."""
 
 import logging
 from collections import Counter
@@ -35,9 +35,9 @@ def star_alleles(
 ) -> None:  # fmt: skip
     """Write the table of metrics, one row for each gene, metric, population and data.
 
-    Distances are from the held-out individuals; next to those of the synthetic individuals are
-    those of the training ones. Populations of up to 20 individuals have no row, nor have up to 20
-    real haplotypes that no allele explains.
+    Distances are from the held-out individuals; next to the distances of the synthetic individuals
+    are the distances of the training ones. Populations of up to 20 individuals have no row, nor
+    have up to 20 real haplotypes that no allele explains.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def train(
         "public": the model is made of public individuals, and no file of the cohort is opened.
         "statistics": but for the frequencies of its draws, which follow `statistics`.
     populations : str, optional
-        In these modes, which of their populations stands for which of the cohort's: see
+        In these modes, which of their populations represents which of the cohort's: see
         `genoloom.cohort.parse_labels`.
     statistics : Path, optional
         In mode `statistics`, what `genoloom panel measure` has written.
@@ -289,7 +289,7 @@ def _best(history: list[dict]) -> dict | None:
 def _adapt(
     fitted: HaplotypeGenerator, base: Path, sites: Sites, modelled: np.ndarray
 ) -> np.ndarray:
-    """Let `fitted` start from the model `base`; returns those of the sites `modelled` that the
+    """Let `fitted` start from the model `base`; returns which of the sites `modelled` the
     model has too.
     """
     other, known, description = load_generator(base)

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 def provenance(comparands: Comparands, options: ValidateOptions, seed: int) -> dict:
-    """Seed, digests and versions behind a set of metrics; no paths, no individuals."""
+    """Seed, digests and versions of a set of metrics; no paths, no individuals."""
     h = hashlib.sha256()
     for synthetic, real in comparands.pairs:
         h.update(real.sites.digest().encode())
@@ -96,7 +96,7 @@ def validate(
     role : Role, optional
         By the name when not given.
     comparands : Comparands
-        Of `open_comparands`: the workflow's files, or those of any tool.
+        Of `open_comparands`: the workflow's files, or files of any tool.
     baselines : list of Path
         Fidelity tables of baselines.
     details : Path, optional

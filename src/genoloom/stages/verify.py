@@ -25,7 +25,7 @@ class ChangedError(GenoLoomError):
 def verify(*, directory: Path) -> int:
     """Compare the files of a folder with their digests; returns how many were compared.
 
-    The digests are those of an RO-Crate (`genoloom crate`, a release), of a release's manifest, and
+    The digests come from an RO-Crate (`genoloom crate`, a release), of a release's manifest, and
     of the records that the stages write next to their files (`*.provenance.json`): all that are
     there.
 

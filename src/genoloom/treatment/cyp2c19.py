@@ -1,9 +1,9 @@
 """Star alleles, diplotypes and metaboliser phenotypes of CYP2C19, from phased haplotypes.
 
-Defining variants and functions are those of the tables of pypgx 0.27.0 (Lee et al. 2022,
+Defining variants and functions come from the tables of pypgx 0.27.0 (Lee et al. 2022,
 doi:10.1371/journal.pone.0272129; MIT licence), which follow PharmVar and CPIC. Left out are
 structural alleles (*36, *37), which need copy numbers, *39, whose function is not known, and
-rs3758581, which tells *38 from *1: both are of normal function and count as *1 here.
+rs3758581, which distinguishes *38 from *1: both are of normal function and count as *1 here.
 """
 
 from collections import Counter
@@ -193,7 +193,7 @@ def call_diplotypes(carried: np.ndarray, known: Sequence[bool]) -> Diplotypes:
     """Star alleles of phased haplotypes.
 
     A haplotype has the allele whose defining variants it carries all; of several that of the worst
-    function, then that of most variants. Variants next to those of this allele are allowed if they
+    function, then that of most variants. Variants in addition to this allele's are allowed if they
     define another one that it also carries (*4 with *17 is *4). Others, such as rs4244285 without
     rs12769205, make it `unmatched`, with the worst function that a variant of it has.
 

@@ -44,8 +44,8 @@ def outcome_model(n: int, seed: int, leaves: int = LEAVES) -> HistGradientBoosti
 def fit_propensity(x: np.ndarray, t: np.ndarray) -> Predict:
     """Probability of treatment 1 by logistic regression, trimmed.
 
-    Features stand as they are, in about one unit: the penalty then keeps the coefficients of rare
-    haplotypes small, of which all carriers in a fold may have one treatment.
+    Features are not scaled, being in about one unit: the penalty then keeps the coefficients of
+    rare haplotypes small, of which all carriers in a fold may have one treatment.
     """
     if len(np.unique(t)) < 2:
         return lambda rows: np.full(len(rows), np.clip(t.mean(), TRIM, 1 - TRIM))

@@ -1,7 +1,7 @@
 """Star alleles, diplotypes, phenotypes and activity scores of pharmacogenes, from phased
 haplotypes.
 
-Alleles and phenotypes are those of the tables of pypgx 0.27.0 (Lee et al. 2022,
+Alleles and phenotypes come from the tables of pypgx 0.27.0 (Lee et al. 2022,
 doi:10.1371/journal.pone.0272129; MIT licence), which follow PharmVar and CPIC. A build's own
 sequence need not be that of the reference allele: that of GRCh37 has CYP3A5*3.
 """

@@ -94,7 +94,7 @@ class Groups:
         return haplotype_columns(self.rows[name])
 
     def of_population(self, name: str, column: int) -> np.ndarray:
-        """Individuals of a group; those of population `column` - 1, or all when it is 0."""
+        """Individuals of a group; of population `column` - 1, or all when it is 0."""
         rows = self.rows[name]
         return rows if column == 0 else rows[self.population[rows] == self.populations[column - 1]]
 

@@ -15,7 +15,7 @@ INDEX_P, MEMBER_P, LINKED = 1e-4, 0.01, 0.5
 
 
 class Association:
-    """How the scans of the first group of each pair agree with those of the second: sums.
+    """How the scans of the first group of each pair agree with the scans of the second: sums.
 
     In each window causal sites and effects are drawn once, and are the same for all individuals;
     each individual has the same trait in all groups. Traits of one causal site are scanned without
@@ -98,7 +98,7 @@ class Association:
     def heritability_ratio(self, pair: int) -> float:
         """Heritability by LD score regression of the first group, over that of the second.
 
-        The LD scores are those of the second group for both, so the slopes have one denominator.
+        The LD scores are from the second group for both, so the slopes have one denominator.
         """
         n, score, *sums = self.regression[pair]
         own, reference = (n * sums[2 + i] - score * sums[i] for i in (0, 1))

@@ -1,4 +1,4 @@
-"""How well the haplotypes of each group serve as a reference panel for those of another."""
+"""How well the haplotypes of each group serve as a reference panel for another."""
 
 import numpy as np
 

@@ -44,7 +44,7 @@ class Comparison:
         return len(self.holdout)
 
     def of_population(self, rows: np.ndarray, name: str) -> np.ndarray:
-        """Those of `rows` that belong to one population."""
+        """The `rows` that belong to one population."""
         return rows[self.population[rows] == name]
 
 

@@ -26,7 +26,7 @@ HETEROZYGOTES_LOST = 0.1  # share of heterozygous calls that become homozygous
 MUTATED = 0.001  # share of alleles that change
 DUPLICATES = 0.1  # share of individuals who are copies of others
 INBRED = 0.1  # share of individuals with two equal haplotypes
-EFFECTIVE_SIZE = 10_000  # behind the recombination rate of the copying model
+EFFECTIVE_SIZE = 10_000  # for the recombination rate of the copying model
 
 
 @dataclass(frozen=True)

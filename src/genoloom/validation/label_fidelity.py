@@ -4,9 +4,9 @@
 the labels of the synthetic ones; its ceiling is what it reads on the other half. *Transfer*: a
 network trained on synthetic sequences reads held-out real ones, next to one trained on as many real
 training sequences (train on synthetic, test on real: Esteban et al. 2017, arXiv:1706.02633). *GC
-only*: how far the GC content alone tells the label, learnt from the oracle's half; a generator that
-moves nothing but GC with the label has only that. *Guidance*: fidelity and the GC content's part in
-it, of sequences that were drawn under several weights of the label.
+only*: how far the GC content alone predicts the label, learnt from the oracle's half; a generator
+that moves nothing but GC with the label has only that. *Guidance*: fidelity and the GC content's
+part in it, of sequences that were drawn under several weights of the label.
 
 The score is the balanced accuracy of classes, and the Spearman correlation where the labels are
 bins of a number.
@@ -38,7 +38,7 @@ def label_metrics(
     ----------
     most : int
         Sequences that a network is trained on, at most. The spread is the standard error of the
-        reference over bootstrap resamples of the sequences behind it.
+        reference over bootstrap resamples of its sequences.
     """
     names, sides = _usable([synthetic, train, holdout])
     if not names:

@@ -72,7 +72,7 @@ class Metric:
         A level: its reference is the held-out individuals' own metric. Else the reference is the
         mean over halvings of the real individuals.
     n_permutations : int or None
-        Halvings behind the reference; None takes all.
+        Permutations used for the reference; None takes all.
     null : callable or None
         (data, part) -> list of float: the metric of halvings of the real individuals, in place of
         those that are collected.

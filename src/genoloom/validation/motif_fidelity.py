@@ -78,7 +78,7 @@ class MatrixMotif:
         self.name, self._stripe = name, lightmotif.stripe
         scores = log_odds(counts)
         self.width = scores.shape[1]
-        # lightmotif would give other letters, and what is behind the end, a score of 0
+        # lightmotif would give other letters, and what is past the end, a score of 0
         never = {"N": [-np.inf] * self.width}
         self.matrix = lightmotif.ScoringMatrix(
             dict(zip("ACGT", scores.tolist(), strict=True)) | never
@@ -155,8 +155,8 @@ def spacing(first: Motif, second: Motif, a: Hits, b: Hits, stranded: bool) -> np
     (n_with_both,).
 
     Of several hits the two that are nearest to each other count: chance hits elsewhere are less
-    likely to. Positive where the second motif is behind the first; without sign where both strands
-    are equivalent, since the other strand turns it round.
+    likely to. Positive where the second motif is downstream of the first; without sign where both
+    strands are equivalent, since the other strand turns it round.
     """
     found = []
     for row in np.intersect1d(a.row, b.row):

@@ -55,9 +55,7 @@ def reference_key(
     are halved, their haplotypes at the compared sites, and how they are measured.
     """
     h = hashlib.sha256(repr([__version__, options.model_dump_json(), seed, phased]).encode())
-    first = len(
-        individuals.synthetic
-    )  # the real individuals's rows come after those of the synthetic ones
+    first = len(individuals.synthetic)  # the rows of real individuals come after the synthetic ones
     rows = [
         individuals.holdout,
         individuals.train,

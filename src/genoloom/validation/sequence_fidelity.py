@@ -229,7 +229,7 @@ def fair_coin(n: int, m: int) -> float:
 
 
 def bits_metric(model: np.ndarray, chain: np.ndarray, holdout: SequenceSet) -> Measured:
-    """Bits per base of a model on held-out sequences, next to those of the chain.
+    """Bits per base of a model on held-out sequences, next to the chain's.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class SiteMatch:
 
 
 def match_to(reference: Sites, other: Sites, alleles_unordered: bool = False) -> SiteMatch:
-    """Find the sites of `reference` among those of `other`, which is of the same contig.
+    """Find the sites of `reference` among the sites of `other`, which is of the same contig.
 
     Parameters
     ----------

@@ -23,5 +23,5 @@ def test_more_individuals_cannot_be_kept_than_there_are(tmp_path):
     command = ["augmentation", "--few", 100, "--generators", "independent"]
     done = call_benchmark(*command, "--out", tmp_path, "--work", tmp_path)
     assert done.returncode != 0
-    assert "no population has so many" in done.stderr
+    assert "no population has this many" in done.stderr
     assert not (tmp_path / "augmentation.tsv").exists()

@@ -60,8 +60,8 @@ class Start:
 
     @classmethod
     def from_generator(cls, base, options: TransformerOptions, index: np.ndarray) -> "Start":
-        """Cut `base`, a transformer, to its variants `index` (int64, rising), which are those of
-        the new panel.
+        """Cut `base`, a transformer, to its variants `index` (int64, rising), which are the
+        variants of the new panel.
         """
         L = base.tokenizer.block
         sites = base.site_mapping[index]

@@ -72,7 +72,7 @@ class HaplotypeDescription(Description):
     @model_validator(mode="after")
     def _labels_are_of_populations(self) -> Self:
         if strange := set(self.labels.values()) - set(self.population_names):
-            raise ValueError(f"a label stands for '{min(strange)}', which is no population")
+            raise ValueError(f"a label represents '{min(strange)}', which is no population")
         return self
 
 
@@ -92,7 +92,7 @@ class HaplotypeGenerator(ABC):
     n_variants: int
     # sites that exclude each other; given by who knows the alleles
     overlaps: Overlaps | None = None
-    # populations of a cohort, and which of the model's stands for each; given by who loads a model
+    # populations of a cohort, and which of the model's represents each; given by who loads a model
     labels: Mapping[str, str] = {}
 
     @property

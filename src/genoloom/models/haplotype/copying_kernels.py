@@ -137,7 +137,7 @@ def _pass(w, scale, now, following, jump, P):
 
 @jit
 def _known(row, called, full, ids, P, r):
-    """A row's block, and whether it is known: missing alleles are those of the version of it that
+    """A row's block, and whether it is known: missing alleles are taken from the version of it that
     has most weight, if this has more than all others that fit.
     """
     if called & full == full:

@@ -25,14 +25,14 @@ LONGEST = 30_000  # sites, where the count of matching sites ends
 
 
 class Places(NamedTuple):
-    """Consecutive blocks; those of one kind of table lie end to end in one array.
+    """Consecutive blocks; tables of one kind lie end to end in one array.
 
     Attributes
     ----------
     ids : ndarray, uint32, shape (sum of U,)
         Alleles of the distinct blocks.
     begins : ndarray, int64, shape (K + 1,)
-        Where those of each block begin.
+        Where the entries of each block begin.
     n_tokens : ndarray, int64, shape (K,)
     index : ndarray, uint16, shape (K, N)
         Which of them each template has.

@@ -110,7 +110,7 @@ class CopyingNetworkDescription(HaplotypeDescription):
         own = len(self.population_names) - len(self.stands_for)
         first, last = self.population_names[:own], self.population_names[own:]
         if list(self.stands_for) != last or not set(self.stands_for.values()) <= set(first):
-            raise ValueError("what stands for a population is none of the others")
+            raise ValueError("what represents a population is none of the others")
         return self
 
 

@@ -31,8 +31,8 @@ LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift whe
 
 
 class CopyingNetwork(nn.Module):
-    """Log-odds of a token next to the first recurrent head's, from its features and those of its
-    row.
+    """Log-odds of a token next to the first recurrent head's, from its features and the features of
+    its row.
     """
 
     def __init__(self, width: int):

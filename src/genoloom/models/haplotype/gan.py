@@ -21,8 +21,8 @@ arXiv:1308.3432).
 Temperature and calibration. Tokens are drawn sharper than by the network's chances
 (`genoloom.models.haplotype.temperature`). By itself this would make rare tokens rarer still, and so
 does adversarial training; after training, a correction for each token of each block brings the
-token frequencies back to those of the training rows. A generator that lost common alleles or
-repeats itself is refused.
+token frequencies back to the frequencies in the training rows. A generator that lost common alleles
+or repeats itself is refused.
 
 The state between blocks is a vector and a token, so haplotypes stream out block by block in flat
 memory.
@@ -77,7 +77,7 @@ CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41
 # larger than what it mends.
 CALIBRATION_ROWS = 4096
 LEAST_STEPS = 1200
-# most common sites lost; least distinct haplotypes, in those of training rows
+# most common sites lost; least distinct haplotypes, as a share of the training rows'
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5
 
 

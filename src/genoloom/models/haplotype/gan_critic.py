@@ -68,7 +68,7 @@ class Critic(nn.Module):
         """
         blocks = slice(start, start + alleles.shape[1])
         x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
-        if not alone:  # else as in a batch whose statistics are those of the training rows
+        if not alone:  # else as in a batch with the statistics of the training rows
             x = x + torch.einsum(
                 "tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks]
             )

@@ -177,8 +177,8 @@ def calibrate(
     temperature: float,
     stop: int | None = None,
 ) -> torch.Tensor:
-    """Set `generator.calibration` so that token frequencies along the contig become those of the
-    training rows.
+    """Set `generator.calibration` so that token frequencies along the contig become equal to the
+    training rows'.
 
     Haplotypes of the populations `population` (B,) are drawn along the contig at the temperature of all
     that come later; at each block the correction is found by iterative proportional fitting of

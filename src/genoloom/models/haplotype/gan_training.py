@@ -299,7 +299,7 @@ def diversity(
     -------
     dict
         "lost", share of the sites common in the training rows that do not vary; "distinct",
-        distinct haplotypes in stretches of `STRETCH` blocks, in those of as many training rows.
+        distinct haplotypes in stretches of `STRETCH` blocks, as a share of as many training rows'.
     """
     torch.manual_seed(derive_seed(seed, "diversity"))
     chosen = np.random.default_rng(derive_seed(seed, "diversity")).permutation(len(rows))[

@@ -42,7 +42,7 @@ ROWS = 256  # haplotypes at a time: their states fit into the cache
 STORED = 32  # blocks between states that the forward pass keeps
 REGION = 64  # blocks that share the weights of a population
 ROWS_A_CLUSTER, MOST_CLUSTERS = 6, 400  # when the number of clusters is automatic
-# counters of the jumps, and behind them of where they go; those of the alleles count from 0
+# counters of the jumps, then of where they go; the counters of the alleles start at 0
 JUMP = 2**40
 FREQUENCY_FLOOR = 1e-5  # of either allele in a cluster, for float32
 

@@ -4,8 +4,8 @@ reference among likelihoods.
 Li & Stephens 2003, doi:10.1093/genetics/165.4.2213. A haplotype copies one training haplotype at a
 time, switches along the genetic map, and shows a mutated allele with a small chance. Three numbers
 are fitted on the validation set: the rate of switches, the chance of a mutation, and how much
-likelier templates of the own population are than others. Samples copy individuals, as those of any
-mosaic do.
+likelier templates of the own population are than others. Samples copy individuals, as samples of
+any mosaic do.
 
 Time goes with asked x training haplotypes x sites, memory with one column of states.
 """
@@ -31,7 +31,7 @@ SMALLEST = 1e-15  # states are scaled up below this
 
 
 class WeightedTemplates(Templates):
-    """All training haplotypes as templates; those of the own population count for 1 + `own`
+    """All training haplotypes as templates; templates of the own population count for 1 + `own`
     each.
     """
 
@@ -58,8 +58,8 @@ def log_likelihood(
     Parameters
     ----------
     templates, haplotypes : HaplotypeSource
-        At the same sites; missing calls of templates count as reference, those of haplotypes drop
-        out.
+        At the same sites; missing calls of templates count as reference, missing calls of
+        haplotypes drop out.
     template_population, population : ndarray of int
     """
     # (n_populations, n_templates)

@@ -69,7 +69,7 @@ class Weights:
         """Chance of the alternate allele from counts of both alleles after each context; float64
         (n_rows,).
 
-        `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of those of
+        `pooled` and `own` are (n_lengths, n_rows, 2), of all training haplotypes and of the ones of
         the own population.
         """
         weighted = pooled + self.own * own  # (n_lengths, n_rows, 2)

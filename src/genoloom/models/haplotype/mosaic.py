@@ -29,7 +29,7 @@ from genoloom.training_config import MosaicOptions
 BLOCK = 512  # variants at a time; a multiple of 8
 MIN_TEMPLATES = 20  # a population with fewer training haplotypes copies from everybody
 START = -1  # what a row draws before the first site
-TEMPLATE, MUTATION = 2**40, 2**41  # counters of the draws; those of the switches count from 0
+TEMPLATE, MUTATION = 2**40, 2**41  # counters of the draws; the counters of the switches start at 0
 
 
 class Templates:

@@ -1,4 +1,4 @@
-"""Template haplotypes that stand for populations which are not among them, by weights."""
+"""Template haplotypes that represent populations which are not among them, by weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -274,8 +274,8 @@ class TransformerGenerator(HaplotypeGenerator):
     def sample(
         self, request: SampleRequest, known: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        """As of any generator; after the alleles `known` of the first sites, which are those of
-        whole blocks, where they are given: int8 (n_known, n_haplotypes).
+        """As of any generator; after the alleles `known` of the first sites, which are the alleles
+        of whole blocks, where they are given: int8 (n_known, n_haplotypes).
         """
         temperature = self.options.temperature or 1.0  # model files of before have none
         sampler = WindowSampler(self.model, self.options, temperature, self.anchors)

@@ -17,7 +17,7 @@ from genoloom.homology import hold_out
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequences import SequenceSet
 
-LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from those of the bases
+LENGTH_DRAW = 2**40  # counter of the draw of label and length, far from the counters of the bases
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def check_label(generator: SequenceGenerator, label: str) -> None:
 
 def draw_request(shapes: dict[str, np.ndarray], names: list[str], seed: int) -> SequenceRequest:
     """What to ask for under each name: labels and lengths as often together as in training;
-    `shapes` are those of the model file.
+    `shapes` are from the model file.
     """
     seeds = row_seeds(seed, names, "sequence")
     cumulated = np.cumsum(shapes["count"]) / shapes["count"].sum()

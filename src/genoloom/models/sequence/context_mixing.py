@@ -124,7 +124,7 @@ class Counts:
     positions: list[np.ndarray]
 
     def minus(self, other: "Counts") -> "Counts":
-        """The counts without those of a part."""
+        """The counts without a part's."""
         pairs = [
             zip(a, b, strict=True)
             for a, b in ((self.contexts, other.contexts), (self.positions, other.positions))

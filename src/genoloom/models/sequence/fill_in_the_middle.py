@@ -131,8 +131,8 @@ def suffix_of(
 def forecast_infill(
     mixture: ContextMixture, bases: np.ndarray, suffix: np.ndarray, part: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`ContextMixture.read` of bases whose own composition and repeats count those of the suffix as
-    well.
+    """`ContextMixture.forecast_bases` of bases whose own composition and repeats count the suffix
+    as well.
     """
     context, usable = context_of_each_base(bases, mixture.settings.order)
     border = np.full((len(bases), 1), OTHER, dtype=np.uint8)  # no repeat runs across the cut

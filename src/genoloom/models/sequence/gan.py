@@ -3,7 +3,7 @@
 The generator edits a proposal: a sequence drawn from the context mixture of the training
 sequences (or, without `chain_noise`, uniformly random bases). It adds logits to the proposal, and a
 straight-through Gumbel draw turns them into bases. Its last layer begins at zero, so before
-training the samples *are* those of the chain, and what is learnt is what the chain does not know:
+training the samples *are* the chain's, and what is learnt is what the chain does not know:
 words and their spacing, what is where, dependence over long distances.
 
 The critic reads words of a dozen bases and what is around them, segment by segment where sequences

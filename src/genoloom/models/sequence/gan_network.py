@@ -12,7 +12,9 @@ from genoloom.sequence_config import SequenceGanOptions
 # drawn anew
 LOGIT_SCALE = 8.0
 DILATIONS = (1, 4, 16)
-TEMPERATURE = 4.0  # of the relaxation behind the gradient; the draws themselves do not depend on it
+TEMPERATURE = (
+    4.0  # of the relaxation that gives the gradient; the draws themselves do not depend on it
+)
 GROUP = 8  # sequences of which the critic sees the common 4-mer frequencies
 SEGMENTS = 8  # parts of a sequence that the critic tells apart, in sets of one orientation
 SINGLE_WEIGHT = 8.0  # weight of bases next to 4-mers in the moments
@@ -107,7 +109,7 @@ class Critic(nn.Module):
 
     It reads words of a dozen bases and what is around them, as means over segments of the
     sequence (or over all of it, where positions mean nothing) and as maxima; the sequence's 4-mers;
-    and those of a group of sequences.
+    and as features of a group of sequences.
     """
 
     def __init__(

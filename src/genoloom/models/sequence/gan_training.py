@@ -28,7 +28,7 @@ from genoloom.sequences import OTHER, kmer_counts, reverse_complement, reverse_c
 from genoloom.training.run import TrainingRun
 
 MATCHING = 10.0  # weight of matching compositions
-EVALUATED = 1024  # sequences behind a score
+EVALUATED = 1024  # sequences per score
 # proposals made before training, at most, and their bases; each step takes some of them
 PROPOSALS, PROPOSAL_BASES = 4096, 2**21
 SCORED_KMERS = (4, 5, 6)

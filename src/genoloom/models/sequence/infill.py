@@ -9,7 +9,7 @@ where P is the generator's likelihood and Q the probability of proposing the can
 sampling-importance-resampling (Rubin 1988), which becomes exact sampling from P(gap | prefix,
 suffix) as the number of candidates grows. Generators that were trained to see both sides propose
 given both; all others sample after the prefix, where the weight is P(suffix | prefix, candidate).
-The effective number of candidates, (sum w)^2 / sum w^2, tells how far from exact this is: 1 means
+The effective number of candidates, (sum w)^2 / sum w^2, says how far from exact this is: 1 means
 that one candidate held all the weight.
 """
 

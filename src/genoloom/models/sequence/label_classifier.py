@@ -37,7 +37,7 @@ NETWORKS, EPOCHS, SHIFT = 3, 20, 4
 FEWEST = 10  # sequences of each label among those that are in the validation set
 LENGTHS = 10  # classes of length, of which each has its own mix of labels
 TEMPERATURES = (0.1, 10.0)
-LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from those of the bases
+LABEL_DRAW, KEEP_DRAW = 2**41, 2**41 + 1  # counters far from the counters of the bases
 
 
 class ClassifierDescription(Description):
@@ -229,7 +229,7 @@ class LabelClassifier:
 
     @classmethod
     def declare(cls, arrays: Declared, remaining: str, n_labels: int) -> None:
-        """Declare the arrays of `state` under their names behind `remaining`."""
+        """Declare the arrays of `state` under their names after `remaining`."""
         (n,) = arrays.expect(
             f"{remaining}longest", "int64", None, low=1, high=LONGEST_SEQUENCE, least_step=1
         )

@@ -161,8 +161,8 @@ class TransformerGenerator(SequenceGenerator):
     def _useful_classifier(
         self, data: TrainingSequences, run: TrainingRun
     ) -> LabelClassifier | None:
-        """A label classifier, if it tells those of validation sequences clearly better than this
-        model's own likelihoods do.
+        """A label classifier, if it predicts the labels of validation sequences clearly better than
+        this model's own likelihoods do.
         """
         classifier = LabelClassifier.fit(data, run.seed)
         if classifier is None:

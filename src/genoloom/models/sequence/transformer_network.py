@@ -33,14 +33,14 @@ class Cache:
         self.attention = KeyValueCache(
             options.layers, rows, options.heads, suffix_length + capacity, width // options.heads
         )
-        self.length = 0  # bases so far, without those of the suffix
+        self.length = 0  # bases so far, without the suffix
         if model.kmers:
             # the tokens of the last bases
             self.recent = torch.full((rows, model.kmers.size), BEGIN)
             self.attended = torch.zeros(rows, 1, width)  # what attention made of the words so far
 
     def spread(self, rows: int) -> None:
-        """So many copies of the only row."""
+        """This many copies of the only row."""
         self.lines = self.lines.repeat(1, rows, 1, 1)
         self.attention.keys, self.attention.values = (
             x.repeat(1, rows, 1, 1, 1) for x in (self.attention.keys, self.attention.values)
@@ -105,7 +105,7 @@ class CausalConvolution(nn.Module):
 class KmerEmbedding(nn.Module):
     """Words of several bases as tokens of the attention.
 
-    A token is made where a word ends and stands for the next word's bases, which are all told what
+    There is a token where a word ends; it predicts the next word's bases, which are all told what
     the attention made of it: the sum of what the convolutions know there and the word's own vector.
     A last convolution brings it together with the bases since.
     """
@@ -147,8 +147,8 @@ class KmerEmbedding(nn.Module):
 
 
 class LabelEmbedding(nn.Embedding):
-    """A vector for each name of `LabelPatterns`: its own, and those of the cells that it tells,
-    which other names share.
+    """A vector for each name of `LabelPatterns`: its own, and the vectors of the cells that it
+    names, which other names share.
     """
 
     def __init__(self, labels: LabelPatterns, width: int):

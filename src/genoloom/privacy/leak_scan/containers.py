@@ -112,7 +112,7 @@ def zip_member(handle: BinaryIO, place: int) -> tuple[bytes, int] | None:
 
 
 def png_chunks(handle: BinaryIO, place: int = 0) -> Iterator[bytes]:
-    """The contents of the chunks of a PNG, decompressed where they are compressed, those of pixels
+    """The contents of the chunks of a PNG, decompressed where they are compressed, pixels
     together.
     """
     handle.seek(place + 8)

@@ -126,7 +126,7 @@ def _scan_stream(
 
 
 def _scan_json(handle: BinaryIO, file: str, forbidden: Forbidden) -> set[Finding]:
-    """Texts with their escapes taken out; of a model file, those of its header."""
+    """Texts with their escapes taken out; of a model file, the texts of its header."""
     length = int.from_bytes(handle.read(8), "little") if file.endswith(".safetensors") else MAX_JSON
     if length > MAX_JSON:
         return {Finding(file, UNREAD)}

@@ -8,7 +8,7 @@ from genoloom.validation.data import Data, Part, resampled_halvings
 
 
 def window_parts(d: Data) -> list[Part]:
-    """Windows of 20 sites stand for the whole; the other sizes have rows of their own."""
+    """Windows of 20 sites represent the whole; the other sizes have rows of their own."""
     windows = d.collected.windows.windows
     return [
         Part(bin="all" if size == 20 else f"{size} sites", size=size)

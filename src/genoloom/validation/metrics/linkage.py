@@ -41,7 +41,7 @@ def d_prime_correlation(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def score_slope(d: Data, a: str, b: str, part: Part) -> float:
-    """Slope of the LD scores of one group on those of the other."""
+    """Slope of the LD scores of one group on the scores of the other."""
     return d.collected.linkage.score.slope(_pair(d, a, b))
 
 
@@ -50,7 +50,7 @@ def three_point_correlation(d: Data, a: str, b: str, part: Part) -> float:
 
 
 def three_point_parts(d: Data) -> list[Part]:
-    """The smallest gap stands for the whole."""
+    """The smallest gap represents the whole."""
     used = [gap for gap in GAPS if d.collected.linkage.triples[gap].n > 1]
     return [Part(bin="all" if gap == GAPS[0] else f"gap {gap}", size=gap) for gap in used]
 
