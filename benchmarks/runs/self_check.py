@@ -94,7 +94,9 @@ def _audit(
 ) -> list[dict]:
     """The audit's public rows of a sample in the order of the training individuals."""
     n = len(training.individuals)
-    pairs = [(replace(training, haplotypes=ArrayHaplotypes(alleles)), holdout.beside(training))]
+    pairs = [
+        (replace(training, haplotypes=ArrayHaplotypes(alleles)), holdout.joined_with(training))
+    ]
     with tempfile.TemporaryDirectory() as folder:
         public = Path(folder) / "privacy.tsv"
         audit(

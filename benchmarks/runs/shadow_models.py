@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(case: Case) -> Iterator[dict]:
     seed, given = case.seed, case.arguments
     training, holdout, fresh = deal_panels(case, given.individuals, given.sites)
-    real, n = holdout.beside(training), len(training.individuals)
+    real, n = holdout.joined_with(training), len(training.individuals)
     population = np.array(training.individuals.population)
     individuals = paired(training, real, seed)
     fresh_alleles = fresh.haplotypes.read(0, len(training.sites))

@@ -281,7 +281,7 @@ class Panel:
         view = HaplotypeView(self.haplotypes, variants=index)
         return replace(self, sites=self.sites.take(index), haplotypes=view)
 
-    def beside(self, other: "Panel") -> "Panel":
+    def joined_with(self, other: "Panel") -> "Panel":
         """The panel of these individuals and, after them, the individuals of another panel with the
         same sites; nothing is read.
         """
@@ -376,8 +376,8 @@ def join_haploids(
     """
     joined, first = [], None
     for synthetic, real in pairs:
-        beside, first = paired(real, roles)
-        joined.append((paired(synthetic, [""] * len(synthetic.individuals))[0], beside))
+        of_real, first = paired(real, roles)
+        joined.append((paired(synthetic, [""] * len(synthetic.individuals))[0], of_real))
     return joined, [roles[i] for i in first]
 
 

@@ -39,6 +39,6 @@ def test_panels_side_by_side_have_the_individuals_of_both():
         )
         for group, value in (("a", 0), ("b", 1))
     )
-    both = first.beside(second)
+    both = first.joined_with(second)
     assert both.individuals == join_individuals(first.individuals, second.individuals)
     np.testing.assert_array_equal(both.haplotypes.read(0, 2), [[0, 0, 1, 1]] * 2)

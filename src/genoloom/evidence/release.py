@@ -287,8 +287,8 @@ class Evidence(Chain):
                 )
             if read_psam(panel_files(self.synthetic / contig)[2]).id != named:
                 found.append(
-                    f"individuals: the synthetic individuals on contig {contig} are not those of "
-                    "the cohort sheet"
+                    f"individuals: the synthetic individuals on contig {contig} differ from "
+                    "the ones of the cohort sheet"
                 )
         synthetic = (
             all(SYNTHETIC_NAME.fullmatch(name) for name in named)

@@ -55,15 +55,15 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
         packed = handle.peek(2)[:2] == GZIP_MAGIC
         blocks = _blocks(path, handle) if packed else []
     ends = [".fai", ".gzi"] if packed else [".fai"]
-    beside = [Path(f"{path}{end}") for end in ends]
-    fault = _faults(path, beside, blocks)
+    index_files = [Path(f"{path}{end}") for end in ends]
+    fault = _faults(path, index_files, blocks)
     if not fault:
-        return beside[0], beside[1] if packed else None
+        return index_files[0], index_files[1] if packed else None
     indexes = [scratch / f"index{end}" for end in ends]
     _build(path, indexes)
     if still := _faults(path, indexes, blocks):
         raise explain(path, still)
-    if any(index.exists() for index in beside):
+    if any(index.exists() for index in index_files):
         log.warning(
             "%s: its index %s; a new one is used for now (lasting: samtools faidx %s)",
             path,
@@ -72,12 +72,12 @@ def find_index(path: Path, scratch: Path) -> tuple[Path, Path | None]:
         )
         return indexes[0], indexes[1] if packed else None
     try:
-        with write_beside(*beside) as parts:
+        with write_beside(*index_files) as parts:
             for part, index in zip(parts, indexes, strict=True):
                 part.write_bytes(index.read_bytes())
     except InputError:  # the directory cannot be written
         return indexes[0], indexes[1] if packed else None
-    return beside[0], beside[1] if packed else None
+    return index_files[0], index_files[1] if packed else None
 
 
 def _build(path: Path, indexes: list[Path]) -> None:
@@ -196,9 +196,9 @@ def _reader(handle, blocks: list[tuple[int, int]]) -> Callable[[int, int], bytes
     def unpacked(start: int, size: int) -> bytes:
         at = bisect_right(blocks, start, key=lambda block: block[1]) - 1
         skip, found = start - blocks[at][1], b""
-        for (place, _), (behind, _) in pairwise(blocks[at:]):
+        for (place, _), (following, _) in pairwise(blocks[at:]):
             handle.seek(place)
-            found += zlib.decompress(handle.read(behind - place), 31)
+            found += zlib.decompress(handle.read(following - place), 31)
             if len(found) >= skip + size:
                 break
         return found[skip : skip + size]

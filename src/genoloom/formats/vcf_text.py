@@ -176,7 +176,7 @@ def write_vcf_text(
     source: VcfText,
     more: list[str],
     lengths: dict[str, int],
-    beside: Sequence[Path] = (),
+    more_files: Sequence[Path] = (),
 ) -> Iterator[tuple["VcfTextWriter", list[Path]]]:
     """Write rows to .vcf, .vcf.gz (bgzip, with an index) or .bcf, by the name of the output.
 
@@ -192,14 +192,14 @@ def write_vcf_text(
         ID.
     lengths : dict of str to int
         Lengths of contigs, for those that the header does not declare.
-    next to : list of Path
+    more_files : list of Path
         Files of other content that shall appear together with the output; where to write them is
         yielded with the writer.
     """
     csi = max(lengths.values(), default=0) > TBI_END
     index = [Path(f"{out}{'.csi' if csi else '.tbi'}")] if out.suffix == ".gz" else []
     with ExitStack() as stack:
-        part, *others = stack.enter_context(write_beside(out, *index, *beside))
+        part, *others = stack.enter_context(write_beside(out, *index, *more_files))
         kept = tempfile.TemporaryFile("w+", dir=out.parent, encoding="utf-8", newline="\n")
         body = stack.enter_context(kept)
         writer = VcfTextWriter(source, more, lengths, body, bool(index))

@@ -166,7 +166,7 @@ def open_preparation(
         everybody = match_individuals(samples, variants, source.samples)
         if source.individuals is not None:
             log.info(
-                "%s: populations and sexes are those of %s; what the .psam says is not used",
+                "%s: populations and sexes come from %s; what the .psam says is not used",
                 contig,
                 samples,
             )

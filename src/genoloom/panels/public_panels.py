@@ -47,7 +47,7 @@ def labels_fit(
             place,
             f"has no population '{lacking[0]}'",
             expected=f"one of {', '.join(known)}",
-            remedy="say which population of the public panel stands for it "
+            remedy="say which population of the public panel represents it "
             f"(privacy.populations, --populations): {lacking[0]}:{next(iter(known))}",
         )
 
@@ -73,7 +73,9 @@ def related_to(cohort: list[Panel], public: list[Panel]) -> np.ndarray:
         )
     for start in range(0, len(theirs), step):
         part = np.arange(start, min(start + step, len(theirs)))
-        joined = [a.beside(b.take_individuals(part)) for a, b in zip(cohort, public, strict=True)]
+        joined = [
+            a.joined_with(b.take_individuals(part)) for a, b in zip(cohort, public, strict=True)
+        ]
         pairs = relatives_of(joined, "cohort and public panel").pairs
         across = pairs[(pairs[:, 0] < n) & (pairs[:, 1] >= n)]
         found[start + across[:, 1] - n] = True

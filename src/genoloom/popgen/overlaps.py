@@ -157,8 +157,8 @@ def excluding_pairs(position: np.ndarray, ref, alt) -> np.ndarray:
     both = list(zip(ref, alt, strict=True))
     longer = np.array([len(a) > len(r) for r, a in both])
     anchored = np.array([r != a and (a.startswith(r) or r.startswith(a)) for r, a in both])
-    behind = np.arange(1, len(position) + 1)
-    n = np.searchsorted(position, end, side="right") - behind  # later sites that the REF reaches
+    passed = np.arange(1, len(position) + 1)
+    n = np.searchsorted(position, end, side="right") - passed  # later sites that the REF reaches
     first = np.repeat(np.arange(len(position)), n)
     second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(n) - n, n)
     touching = (position[second] == end[first]) & (position[second] > position[first])

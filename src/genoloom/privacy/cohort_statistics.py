@@ -155,7 +155,7 @@ def scores(alleles: np.ndarray, vectors: np.ndarray, fill: np.ndarray | None = N
 
 def measure(
     public: PublicScores,
-    stands: np.ndarray,
+    represented_by: np.ndarray,
     private: np.ndarray,
     label: np.ndarray,
     mu: float,
@@ -167,7 +167,7 @@ def measure(
 
     Parameters
     ----------
-    stands : ndarray of int, shape (L,)
+    represented_by : ndarray of int, shape (L,)
         Which public population represents each of the cohort's.
     private : ndarray, float, shape (n, R)
         Sums over both haplotypes of each individual.
@@ -176,26 +176,26 @@ def measure(
     purpose : str
         Says what is measured of whom: see `NoiseKey`.
     """
-    L = len(stands)
+    L = len(represented_by)
     mu_counts = mu * np.sqrt(FOR_COUNTS)
     mu_sums = rest(mu, [mu_counts])
     here = np.eye(L)[label]  # an individual counts in one population alone
     counts = noised_sum(here, 1.0, mu_counts, key, f"{purpose} counts")
     counts = np.maximum(counts, FEWEST)
-    kept, lengths = select(public, stands, counts, mu_sums)
+    kept, lengths = select(public, represented_by, counts, mu_sums)
     centres = public.centres()[:, kept]
     sums = np.stack([
         noised_sum(
             private[label == k][:, kept] - 2 * centres[s], lengths[k], mu_sums, key,
             f"{purpose} sums {k}",
         )
-        for k, s in enumerate(stands)
+        for k, s in enumerate(represented_by)
     ])  # fmt: skip
     return Measured(kept, lengths, counts, sums, lengths / mu_sums)
 
 
 def select(
-    public: PublicScores, stands: np.ndarray, counts: np.ndarray, mu: float
+    public: PublicScores, represented_by: np.ndarray, counts: np.ndarray, mu: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The directions to measure, the largest variance first, and the length at which an
     individual of each population is clipped.
@@ -203,10 +203,10 @@ def select(
     More directions are more to know, and more noise on each. As many are taken as leave the least
     error in all, where a population has drifted as expected.
     """
-    variances = np.stack([public.variances(s) for s in stands])
+    variances = np.stack([public.variances(s) for s in represented_by])
     order = np.argsort(-variances.mean(axis=0), kind="stable")
     error, lengths = 0.0, []
-    for k, s in enumerate(stands):
+    for k, s in enumerate(represented_by):
         length = np.quantile(public.lengths(s, order), 1 - CLIPPED, axis=0)
         drifted = EXPECTED_DRIFT * variances[k, order]
         noise = (length / (2 * mu * counts[k])) ** 2
@@ -222,14 +222,14 @@ def select(
     return order[:best], np.array([length[best - 1] for length in lengths])
 
 
-def estimate(public: PublicScores, stands: np.ndarray, found: Measured) -> Estimate:
+def estimate(public: PublicScores, represented_by: np.ndarray, found: Measured) -> Estimate:
     """What noised sums say, as far as they say anything beyond noise. Sees nothing else of the
     cohort.
     """
     centres = public.centres()[:, found.kept]
-    weights = np.zeros((len(stands), public.n_populations))
-    shift, drift = np.zeros_like(found.sums), np.zeros(len(stands))
-    for k, s in enumerate(stands):
+    weights = np.zeros((len(represented_by), public.n_populations))
+    shift, drift = np.zeros_like(found.sums), np.zeros(len(represented_by))
+    for k, s in enumerate(represented_by):
         variance = public.variances(s)[found.kept]
         haplotypes = 2 * found.counts[k]
         mean = found.sums[k] / haplotypes

@@ -140,7 +140,7 @@ def measure_cohort(
             noise_multiplier=None, sensitivity={},
         )  # fmt: skip
         arrays = _cells(pairs, label, len(stands_for))
-        weights = {name: {stand: 1.0} for name, stand in stands_for.items()}
+        weights = {name: {representative: 1.0} for name, representative in stands_for.items()}
         counts: dict[str, float] = {}
     else:
         if delta * individuals >= 1:
@@ -241,8 +241,8 @@ def _noised(pairs, names, stands_for, label, mu, key, purpose):
     most = min(PER_WINDOW, max(1, MOST_DIRECTIONS // windows))
     public = next(iter(pairs.values())).public.individuals.population
     population = np.repeat([names.index(p) for p in public], 2)
-    stands = np.array([names.index(name) for name in stands_for.values()])
-    of_label = [population == s for s in stands]
+    represented_by = np.array([names.index(name) for name in stands_for.values()])
+    of_label = [population == s for s in represented_by]
     two = np.repeat(label, 2)
     vectors, ours, theirs = [], [], []
     for pair in pairs.values():
@@ -255,14 +255,14 @@ def _noised(pairs, names, stands_for, label, mu, key, purpose):
             ours.append(both.sum(axis=1, dtype=np.float64))
     of_public = PublicScores(np.concatenate(theirs, axis=1), population, len(names))
     individuals = np.concatenate(ours, axis=1)
-    measured = measure(of_public, stands, individuals, label, mu, key, purpose)
-    made_of = estimate(of_public, stands, measured)
+    measured = measure(of_public, represented_by, individuals, label, mu, key, purpose)
+    made_of = estimate(of_public, represented_by, measured)
     window = np.repeat(np.arange(len(vectors)), [part.shape[1] for part in vectors])
     arrays, first = {}, 0
     for contig, pair in pairs.items():
         starts = np.arange(0, len(pair.public.sites), WINDOW)
         kept = np.zeros((len(starts), PER_WINDOW), dtype=np.uint8)
-        shift = np.zeros((len(stands), *kept.shape))
+        shift = np.zeros((len(represented_by), *kept.shape))
         table = np.zeros((len(pair.public.sites), PER_WINDOW), dtype=np.float32)
         for w, start in enumerate(starts):
             own = vectors[first + w]

@@ -42,7 +42,7 @@ def prepare(
     out : Path
         Prefix of the files.
     samples : Path, optional
-        Sheet of individuals; without it populations and sexes are those of a .psam, else unknown.
+        Sheet of individuals; without it populations and sexes come from a .psam, else unknown.
     reference : Path, optional
         FASTA that REF alleles are compared with.
     genetic_map : Path, optional

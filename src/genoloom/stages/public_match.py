@@ -185,7 +185,7 @@ class _Pair:
 
     def frequencies(self, labels: dict[str, str]) -> tuple[float, float]:
         """Share of the shared sites whose allele frequencies are far apart, and their correlation;
-        those of the public panel in the mix of the cohort.
+        frequencies of the public panel in the mix of the cohort.
         """
         alternate, called = allele_counts(self.cohort)
         ours = alternate / np.maximum(called, 1)

@@ -39,7 +39,7 @@ BLOCK_COLUMNS = [
     "bits_per_site",
 ]
 SWITCH_COLUMNS = ["individual", "position", "log_odds"]
-MIN_REFERENCE = 10  # haplotypes of one population behind a z
+MIN_REFERENCE = 10  # haplotypes of one population per z
 
 
 def score(

@@ -51,7 +51,7 @@ def measure_together(
         With the same populations in the same order.
     """
     n = len(training.individuals)
-    everybody = holdout.beside(training)
+    everybody = holdout.joined_with(training)
     one = compare(
         training.individuals,
         everybody.individuals,

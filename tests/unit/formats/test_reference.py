@@ -80,19 +80,21 @@ def test_many_blocks(tmp_path):
         assert whole(tmp_path / "r.fa.gz") == {"a": bases, "b": bases[::-1]}
 
 
-def spoilt(beside: bytes, end: str) -> dict[str, bytes]:
-    rows = beside.split(b"\n")
+def spoilt(index_bytes: bytes, end: str) -> dict[str, bytes]:
+    rows = index_bytes.split(b"\n")
     return {
         "empty": b"",
-        "cut": beside[: len(beside) // 2],
-        "huge": beside.replace(b"\t", b"\t99999999999999999999"),
-        "no numbers": beside.replace(b"\t", b"\tx"),
+        "cut": index_bytes[: len(index_bytes) // 2],
+        "huge": index_bytes.replace(b"\t", b"\t99999999999999999999"),
+        "no numbers": index_bytes.replace(b"\t", b"\tx"),
         "binary": bytes(range(256)),
-        "longer": beside + beside[-16:] if end == ".gzi" else beside + b"more\t5\t900\t5\t6\n",
-        "fewer": beside[:8] if end == ".gzi" else b"\n".join(rows[:-2]) + b"\n",
-        "shifted": beside[:8] + b"\x07" + beside[9:]
+        "longer": index_bytes + index_bytes[-16:]
         if end == ".gzi"
-        else beside.replace(b"\t4\t", b"\t5\t"),
+        else index_bytes + b"more\t5\t900\t5\t6\n",
+        "fewer": index_bytes[:8] if end == ".gzi" else b"\n".join(rows[:-2]) + b"\n",
+        "shifted": index_bytes[:8] + b"\x07" + index_bytes[9:]
+        if end == ".gzi"
+        else index_bytes.replace(b"\t4\t", b"\t5\t"),
     }
 
 

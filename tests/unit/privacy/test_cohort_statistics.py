@@ -24,10 +24,10 @@ def measured(public, mean, epsilon, n=400, seed=1):
     """A population for which the first public one stands, n individuals about `mean`."""
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(n, 20)) * np.geomspace(3, 0.3, 20) * np.sqrt(2) + 2 * mean
-    label, stands = np.zeros(n, dtype=int), np.array([0])
+    label, represented_by = np.zeros(n, dtype=int), np.array([0])
     key, mu = NoiseKey.of_seed(seed), mu_of(epsilon, 1e-5)
-    found = cohort_statistics.measure(public, stands, scores, label, mu, key, "x")
-    return found, cohort_statistics.estimate(public, stands, found)
+    found = cohort_statistics.measure(public, represented_by, scores, label, mu, key, "x")
+    return found, cohort_statistics.estimate(public, represented_by, found)
 
 
 def test_a_mix_of_public_populations_is_found(public):

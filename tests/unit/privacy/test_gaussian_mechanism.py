@@ -138,10 +138,10 @@ def test_statistics_of_a_cohort_cost_what_they_claim(monkeypatch):
     rng = np.random.default_rng(4)
     public = cohort_statistics.PublicScores(rng.normal(size=(80, 12)), np.repeat([0, 1], 40), 2)
     label = np.repeat([0, 1, 2], 20)
-    stands = np.array([0, 1, 1])
+    represented_by = np.array([0, 1, 1])
     private = rng.normal(size=(60, 12))
     measured = cohort_statistics.measure(
-        public, stands, private, label, MU, NoiseKey.of_seed(1), "x"
+        public, represented_by, private, label, MU, NoiseKey.of_seed(1), "x"
     )
     # an individual is in the counts and in the sum of one population
     own = {purpose: mu for purpose, mu, _ in asked}

@@ -29,7 +29,7 @@ SPOILED = {"empty": "", "text": "{", "fields": '{"key": "x"}', "words": '{"key":
 @pytest.fixture(scope="module")
 def real(panels):
     """Held-out individuals, and training individuals after them."""
-    return panels["holdout"].beside(panels["train"])
+    return panels["holdout"].joined_with(panels["train"])
 
 
 @pytest.fixture(scope="module")

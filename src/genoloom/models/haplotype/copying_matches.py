@@ -56,7 +56,7 @@ class Places(NamedTuple):
     n_tokens: np.ndarray
     index: np.ndarray
     ranked: np.ndarray
-    behind: np.ndarray
+    cumulative: np.ndarray
     before: np.ndarray
     came: np.ndarray
     groups: np.ndarray
@@ -101,7 +101,7 @@ class Matches(NamedTuple):
 
 
 @jit
-def tabulate(index, rank, population, order, behind, before, came, after, runs):
+def tabulate(index, rank, population, order, cumulative, before, came, after, runs):
     """Fill in the tables of a block, and the order after it.
 
     Parameters
@@ -114,18 +114,18 @@ def tabulate(index, rank, population, order, behind, before, came, after, runs):
         Of neighbours in each order that have the same block.
     """
     N, C = len(index), before.shape[2]
-    behind[:] = 0
+    cumulative[:] = 0
     for j in range(N):
         i = rank[index[j]]
-        behind[0, i + 1] += 1
-        behind[1 + population[j], i + 1] += 1
+        cumulative[0, i + 1] += 1
+        cumulative[1 + population[j], i + 1] += 1
     first = 0
-    for slot in range(len(behind)):
-        behind[slot, 0] = first if slot > 0 else 0
-        for i in range(1, behind.shape[1]):
-            behind[slot, i] += behind[slot, i - 1]
-        first = behind[slot, -1] if slot > 0 else 0
-    place = behind.copy()
+    for slot in range(len(cumulative)):
+        cumulative[slot, 0] = first if slot > 0 else 0
+        for i in range(1, cumulative.shape[1]):
+            cumulative[slot, i] += cumulative[slot, i - 1]
+        first = cumulative[slot, -1] if slot > 0 else 0
+    place = cumulative.copy()
     for z in range(2):
         before[z, 0] = 0
         runs[z] = 1
@@ -222,16 +222,16 @@ def follow(m, b, r, z, o, i, u, known, found, whole, rest, places, k, C, row, co
     whole, rest : int64 (G,)
         Lengths that are asked for, rising: whole blocks, and sites alongside.
     row, column : int
-        Where the order's counts begin in `places.before`, and the slot's places in `places.behind`.
-    first, stop : int
+        Where the order's counts begin in `places.before`, and the slot's places in
+    `places.cumulative`. first, stop : int
         Where the slot begins and ends.
     """
     low, high, reach = m.low, m.high, m.reach
-    before, behind, came = places.before, places.behind, places.came
+    before, cumulative, came = places.before, places.cumulative, places.came
     more0, more1 = np.int32(0), np.int32(0)  # that equal this block, and the end of the one before
     last = 0
     if i >= 0:
-        x0, x1, size = behind[column + i], behind[column + i + 1], m.size[b, r, z]
+        x0, x1, size = cumulative[column + i], cumulative[column + i + 1], m.size[b, r, z]
         more0 = _follow(m.part[b, r, z, 0], u, C, before, row, first, came, k, o, x0, x1)
         more1 = _follow(m.part[b, r, z, 1], u, C, before, row, first, came, k, o, x0, x1)
         old0, old1 = np.int32(-1), np.int32(-1)  # neighbours often share an end
@@ -269,9 +269,9 @@ def follow(m, b, r, z, o, i, u, known, found, whole, rest, places, k, C, row, co
             m.part[b, r, z] = 0
             if known:
                 m.part[b, r, z, 0], m.part[b, r, z, 1] = (
-                    behind[column + found[g, 0]],
-                    behind[column + found[g, 1]],
+                    cumulative[column + found[g, 0]],
+                    cumulative[column + found[g, 1]],
                 )
         elif known:
-            x0, x1 = behind[column + found[g, 0]], behind[column + found[g, 1]]
+            x0, x1 = cumulative[column + found[g, 0]], cumulative[column + found[g, 1]]
         m.at[b, r, z, g, 0], m.at[b, r, z, g, 1] = x0, x1

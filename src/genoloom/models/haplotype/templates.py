@@ -47,7 +47,7 @@ class BlockTable:
     strays: np.ndarray
     differs: np.ndarray
     ranked: np.ndarray
-    behind: np.ndarray
+    cumulative: np.ndarray
     before: np.ndarray
     came: np.ndarray
     groups: np.ndarray
@@ -215,7 +215,7 @@ class BlockTables:
         tables = [self.table(k) for k in range(first, stop)]
         together = {
             name: np.concatenate([getattr(x, name).ravel() for x in tables])
-            for name in ("ids", "ranked", "behind", "before", "groups")
+            for name in ("ids", "ranked", "cumulative", "before", "groups")
         }
         names = ("index", "came", "about")
         side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in names}
@@ -243,7 +243,7 @@ class BlockTables:
             strays[n_tokens:] = apart[np.arange(len(apart)), nearest]
         differs = (unpack_bits(strays, panel.block) * count[:, None]).sum(axis=0)
         N, U = panel.n_templates, len(distinct)
-        behind = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
+        cumulative = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
         before, came = (
             np.empty((2, N + 1, n_tokens), dtype=np.uint16),
             np.empty((2, N), dtype=np.uint16),
@@ -251,14 +251,14 @@ class BlockTables:
         after = np.empty_like(self.order)
         runs = np.empty(2, dtype=np.int64)
         rank = ranked.astype(np.uint16)
-        tabulate(index, rank, panel.population, self.order, behind, before, came, after, runs)
+        tabulate(index, rank, panel.population, self.order, cumulative, before, came, after, runs)
         groups = [np.unique(distinct & mask, return_inverse=True)[1] for mask in panel.parts]
         share, strayed = count[:n_tokens] / N, count[n_tokens:].sum()
         entropy = -(share * np.log(share)).sum()
         about = [math.log(n_tokens), math.log1p(strayed), entropy, *np.log(runs)]
         self.order = after
         return BlockTable(
-            distinct, index, n_tokens, strays, differs, place, behind, before, came,
+            distinct, index, n_tokens, strays, differs, place, cumulative, before, came,
             np.array(groups, dtype=np.uint16), np.array(about, dtype=np.float32),
         )  # fmt: skip
 
