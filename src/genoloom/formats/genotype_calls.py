@@ -77,8 +77,9 @@ class CallsFile(VcfFile):
 
     def _of_block(self, block: Block) -> Iterator[Calls]:
         ploidy = block.alleles.shape[2]
-        for i, (position, _, ref, alts, _, end) in enumerate(block.text):
-            if (fault := self._fault(f"{block.contig}:{position}", block, i)) is not None:
+        texts = zip(block.text, block.highest(), strict=True)
+        for i, ((position, _, ref, alts, _, end), highest) in enumerate(texts):
+            if (fault := self._fault(f"{block.contig}:{position}", block, i, highest)) is not None:
                 raise fault
             if ploidy > 2:
                 raise wrong_ploidy(self.path, f"{block.contig}:{position}", ploidy)

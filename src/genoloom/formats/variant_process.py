@@ -69,6 +69,10 @@ class Block(NamedTuple):
     phased: np.ndarray
     other_sets: list[int]
 
+    def highest(self) -> list[int]:
+        """The last allele that is called at each record, -1 without genotypes."""
+        return self.alleles.reshape(len(self.text), -1).max(axis=1, initial=-1).tolist()
+
 
 def read_blocks(plan: Plan) -> Iterator[Block]:
     """Stream the records of `plan`.
@@ -141,7 +145,7 @@ def _unpack(message: dict, receive) -> Block:
         n, n_individuals, ploidy
     )
     bits = np.frombuffer(receive.recv_bytes(LARGEST_BLOCK), dtype=np.uint8)
-    phased = np.unpackbits(bits, count=n * n_individuals).reshape(n, n_individuals).astype(bool)
+    phased = np.unpackbits(bits, count=n * n_individuals).reshape(n, n_individuals).view(bool)
     return Block(message["contig"], message["text"], alleles, phased, message["other_sets"])
 
 
@@ -237,9 +241,13 @@ class _Clock:
 
     def __init__(self):
         _, self.hard = resource.getrlimit(resource.RLIMIT_CPU)
+        self.wanted = 0
 
     def wind(self) -> None:
         wanted = int(time.process_time()) + SECONDS + 1
+        if wanted == self.wanted:
+            return
+        self.wanted = wanted
         with suppress(OSError, ValueError):
             soft = wanted if self.hard == resource.RLIM_INFINITY else min(wanted, self.hard)
             resource.setrlimit(resource.RLIMIT_CPU, (soft, self.hard))
@@ -419,9 +427,13 @@ class _Waiting:
     def flush(self) -> None:
         if not self.text:
             return
-        alleles = np.stack(self.calls)[:, :, :-1]
-        if alleles.size == 0 or (alleles.max() < 128 and alleles.min() >= -128):
-            alleles = alleles.astype(np.int8)
+        calls = np.stack(self.calls)
+        narrow = calls.max() < 128 and calls.min() >= -128
+        n, n_individuals, width = calls.shape
+        dtype = np.int8 if narrow else calls.dtype
+        alleles = np.empty((n, n_individuals, width - 1), dtype=dtype)
+        for haplotype in range(width - 1):  # numpy is slow along a last axis of two
+            alleles[:, :, haplotype] = calls[:, :, haplotype]
         message = {
             "kind": "block", "contig": self.key[0], "text": self.text, "shape": alleles.shape,
             "other_sets": self.other,

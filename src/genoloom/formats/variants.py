@@ -286,15 +286,15 @@ class VcfFile(VariantFile):
         """The records of a block, with what is wrong with the genotypes of each."""
         alleles, phased = block.alleles, block.phased
         n, n_individuals, ploidy = alleles.shape
-        lone = np.zeros(n, dtype=int)
+        lone, short = np.zeros(n, dtype=int), np.zeros(n, dtype=bool)
+        complete = alleles.min(initial=0) >= 0  # nearly always, and then much need not be looked at
         # a site at which everybody has '.'
         if ploidy == 1 and (nobody := (alleles < 0).all(axis=(1, 2))).any():
             lone = np.where(nobody, n_individuals, 0)
             if nobody.all():
                 alleles, ploidy = np.full((n, n_individuals, 2), -1, dtype=np.int8), 2
-        elif (
-            ploidy == 2 and (alone := (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)).any()
-        ):
+        elif ploidy == 2 and not complete:
+            alone = (alleles[:, :, 0] == -1) & (alleles[:, :, 1] == ABSENT)
             lone = alone.sum(axis=1)
             alleles = np.where(alone[:, :, None], np.int8(-1), alleles)
         if self.may_be_haploid is not None:
@@ -305,12 +305,14 @@ class VcfFile(VariantFile):
                 one = (alleles[:, :, 1] == ABSENT) & self.may_be_haploid
                 alleles = np.where(one[:, :, None], alleles[:, :, :1], alleles)
         if ploidy == 2:
-            heterozygous = (alleles[:, :, 0] != alleles[:, :, 1]) & (alleles >= 0).all(axis=2)
-            unphased = heterozygous & ~phased
-            short = (alleles == ABSENT).any(axis=(1, 2))
-        for i, (position, name, ref, alts, filters, _) in enumerate(block.text):
+            unphased = (alleles[:, :, 0] != alleles[:, :, 1]) & ~phased
+            if not complete:
+                unphased &= (alleles[:, :, 0] >= 0) & (alleles[:, :, 1] >= 0)
+                short = (alleles == ABSENT).any(axis=(1, 2))
+        texts = zip(block.text, block.highest(), strict=True)
+        for i, ((position, name, ref, alts, filters, _), highest) in enumerate(texts):
             place = f"{block.contig}:{position}"
-            fault = self._fault(place, block, i)
+            fault = self._fault(place, block, i, highest)
             calls = without_phase = None
             if fault is None and ploidy == 2 and not short[i]:
                 calls, without_phase = alleles[i].ravel(), unphased[i]
@@ -334,7 +336,7 @@ class VcfFile(VariantFile):
                 fault,
             )
 
-    def _fault(self, place: str, block: Block, i: int) -> InputError | None:
+    def _fault(self, place: str, block: Block, i: int, highest: int) -> InputError | None:
         """What is wrong with a record at any ploidy."""
         name, _, alts = block.text[i][1:4]
         if block.alleles.shape[2] == 0:
@@ -342,7 +344,7 @@ class VcfFile(VariantFile):
             return InputError(
                 self.path, f"{place}: no genotypes (GT) can be read", expected=expected
             )
-        if (highest := int(block.alleles[i].max())) > len(alts):
+        if highest > len(alts):
             return InputError(
                 self.path, f"{place}: a genotype has the allele {highest}",
                 expected=f"0 to {len(alts)}, as REF and ALT have",
