@@ -9,7 +9,7 @@ individuals is planted; the audit judges them as it judges any generator.
 
     none         nothing: the verdict should be a pass
     individuals  whole individuals copied in place of fresh ones, a share of the training
-                 individuals, with and without flips
+                 individuals, with and without mutations
     half         the first half of the region of as many individuals
     haplotypes   the same number of haplotypes, each into another individual
     population   everybody of one population copied
@@ -40,8 +40,18 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 
 STEP = 200  # sites read at a time, as in an audit with the default windows
-COLUMNS = "individuals sites leak share flips verdict worst low high failed cpu_s"
-SUMMARY = ["set", "leak", "share", "flips", "seeds", "caught", "weak", "passed", "worst_median"]
+COLUMNS = "individuals sites leak share mutation_rate verdict worst low high failed cpu_s"
+SUMMARY = [
+    "set",
+    "leak",
+    "share",
+    "mutation_rate",
+    "seeds",
+    "caught",
+    "weak",
+    "passed",
+    "worst_median",
+]
 SUMMARY += ["by"]
 
 
@@ -49,14 +59,18 @@ SUMMARY += ["by"]
 class Leak:
     """What is planted; see the module's docstring."""
 
-    kind: str
+    name: str
     share: float = 0.0
-    flips: float = 0.0
+    mutation_rate: float = 0.0
 
 
 LEAKS = [
     Leak("none"),
-    *(Leak("individuals", share, flips) for share in (0.01, 0.05, 0.2) for flips in (0.0, 0.005)),
+    *(
+        Leak("individuals", share, mutation_rate)
+        for share in (0.01, 0.05, 0.2)
+        for mutation_rate in (0.0, 0.005)
+    ),
     *(Leak("half", share) for share in (0.1, 0.2)),
     *(Leak("haplotypes", share) for share in (0.05, 0.2)),
     Leak("population", 1.0),
@@ -82,14 +96,14 @@ def plant(
     """
     alleles, n = fresh.copy(), len(population)
     train = real[:, 2 * n :]
-    if leak.kind == "none":
+    if leak.name == "none":
         return alleles
     who = rng.permutation(n)[: max(1, round(leak.share * n))]
-    if leak.kind == "population":
+    if leak.name == "population":
         names, counts = np.unique(population, return_counts=True)
         who = np.flatnonzero(population == names[counts.argmax()])
     columns = haplotype_columns(who)
-    if leak.kind == "rare":
+    if leak.name == "rare":
         alternate = real.sum(axis=1, dtype=np.int64)
         rare = np.minimum(alternate, 4 * n - alternate) <= RAREST
         minor = (alternate <= 2 * n).astype(np.int8)[rare, None]
@@ -98,12 +112,12 @@ def plant(
             train[np.ix_(rare, columns)] == minor, minor, copied
         )
         return alleles
-    if leak.kind == "half":
+    if leak.name == "half":
         alleles[: len(alleles) // 2, columns] = train[: len(alleles) // 2, columns]
         return alleles
-    if leak.kind == "haplotypes":
+    if leak.name == "haplotypes":
         columns = 2 * rng.permutation(n)[: 2 * len(who)] + rng.integers(0, 2, 2 * len(who))
-    flipped = rng.random((len(alleles), len(columns))) < leak.flips
+    flipped = rng.random((len(alleles), len(columns))) < leak.mutation_rate
     alleles[:, columns] = train[:, columns] ^ flipped
     return alleles
 
@@ -126,16 +140,16 @@ def thirds(
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, set=["dpyd-full"], seeds="1-20", individuals=250)
     parser.add_argument(
-        "--leaks", nargs="+", metavar="KIND[:SHARE]", help="which leaks (default: all)"
+        "--leaks", nargs="+", metavar="LEAK[:SHARE]", help="which leaks (default: all)"
     )
     parser.add_argument("--quick", action="store_true", help="only the tests for copies")
 
 
 def measure(case: Case) -> Iterator[dict]:
-    wanted = set(case.arguments.leaks or [leak.kind for leak in LEAKS])
+    wanted = set(case.arguments.leaks or [leak.name for leak in LEAKS])
     for leak in LEAKS:
-        told = {"leak": leak.kind, "share": leak.share, "flips": leak.flips}
-        if {leak.kind, f"{leak.kind}:{leak.share:g}"} & wanted and not case.has(**told):
+        told = {"leak": leak.name, "share": leak.share, "mutation_rate": leak.mutation_rate}
+        if {leak.name, f"{leak.name}:{leak.share:g}"} & wanted and not case.has(**told):
             individuals, quick = case.arguments.individuals, case.arguments.quick
             yield judge(case.panel, leak, individuals, case.seed, AuditOptions(), quick)
 
@@ -154,11 +168,13 @@ def judge(
     everybody = panel.haplotypes.read(0, len(panel.sites))
     population = np.array(panel.individuals.population)[fresh]
     n, real = len(fresh), everybody[:, haplotype_columns(np.concatenate([holdout, train]))]
-    rng = np.random.default_rng(derive_seed(seed, "plant", leak.kind, leak.share, leak.flips))
+    rng = np.random.default_rng(
+        derive_seed(seed, "plant", leak.name, leak.share, leak.mutation_rate)
+    )
     alleles = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
     about = {
-        "individuals": n, "sites": len(panel.sites), "leak": leak.kind,
-        "share": leak.share, "flips": leak.flips,
+        "individuals": n, "sites": len(panel.sites), "leak": leak.name,
+        "share": leak.share, "mutation_rate": leak.mutation_rate,
     }  # fmt: skip
     started = time.process_time()
     if quick:
@@ -217,7 +233,7 @@ def summarise(rows: list[dict]) -> list[dict]:
     """One row per leak: how often it was caught, and by what."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for row in rows:
-        key = (row["set"], row["leak"], float(row["share"]), float(row["flips"]))
+        key = (row["set"], row["leak"], float(row["share"]), float(row["mutation_rate"]))
         groups[key].append(row)
     found = []
     for key, own in groups.items():
@@ -226,7 +242,7 @@ def summarise(rows: list[dict]) -> list[dict]:
         worst = [float(row["worst"]) for row in own if row["worst"]]
         shares = {word: verdicts[word] / len(own) for word in ("fail", "weak", "pass")}
         found.append(
-            dict(zip(("set", "leak", "share", "flips"), key, strict=True))
+            dict(zip(("set", "leak", "share", "mutation_rate"), key, strict=True))
             | {
                 "seeds": len(own),
                 "caught": shares["fail"],

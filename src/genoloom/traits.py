@@ -1,4 +1,5 @@
-"""The trait sheet: what phenotypes are made of. A noun; `formats.trait_sheets` reads the file.
+"""The trait sheet: what phenotypes are simulated from. No file access; `formats.trait_sheets` reads
+the file.
 
 Variances are shares of the liability's (binary traits) or of the trait's (quantitative ones), which
 is 1 among the individuals that effects are drawn on, shifts of populations apart.

@@ -6,7 +6,7 @@ import ast
 
 from source_imports import MODULES, imports_of, tree_of
 
-# from the top down; rooms of one layer do not import each other
+# from the top down; packages of one layer do not import each other
 LAYERS = (
     {"__main__"},
     {"cli"},
@@ -54,7 +54,7 @@ OPENS = {
 }  # fmt: skip
 
 
-def room(module: str) -> str:
+def package(module: str) -> str:
     return module.removeprefix("genoloom").removeprefix(".").partition(".")[0]
 
 
@@ -69,7 +69,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 
 def test_every_module_has_a_layer():
-    assert {room(module) for module in MODULES} == set(RANK)
+    assert {package(module) for module in MODULES} == set(RANK)
 
 
 def test_no_import_runs_upward():
@@ -77,7 +77,7 @@ def test_no_import_runs_upward():
         (module, other)
         for module, imported in IMPORTS.items()
         for other in imported
-        if room(other) != room(module) and RANK[room(other)] <= RANK[room(module)]
+        if package(other) != package(module) and RANK[package(other)] <= RANK[package(module)]
     ]
     assert not found
 
@@ -87,7 +87,7 @@ def test_no_stage_imports_another():
         (module, other)
         for module, imported in IMPORTS.items()
         for other in imported
-        if room(module) == room(other) == "stages"
+        if package(module) == package(other) == "stages"
     ]
     assert not found
 
@@ -103,10 +103,10 @@ def opened_in(module: str) -> list[str]:
     """Calls that open files, and imports of what does."""
     calls = (node.func for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call))
     names = (getattr(call, "attr", getattr(call, "id", "")) for call in calls)
-    formats = (other for other in IMPORTS[module] if room(other) == "formats")
+    formats = (other for other in IMPORTS[module] if package(other) == "formats")
     return [*OPENS.intersection(names), *formats]
 
 
 def test_only_some_layers_open_files():
-    others = {module for module in MODULES if room(module) not in OPEN_FILES}
+    others = {module for module in MODULES if package(module) not in OPEN_FILES}
     assert {m.removeprefix("genoloom.") for m in others if opened_in(m)} == set(ALSO)

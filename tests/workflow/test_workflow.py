@@ -329,8 +329,8 @@ def test_nothing_of_real_individuals_leaves(finished):
         "models/sequences/slice",
     ):
         assert stat.S_IMODE((results / closed).stat().st_mode) == 0o700
-    for room in ("private", "panels", "splits", "models", ".state"):
-        assert stat.S_IMODE((results / room).stat().st_mode) == 0o700
+    for folder in ("private", "panels", "splits", "models", ".state"):
+        assert stat.S_IMODE((results / folder).stat().st_mode) == 0o700
     looked_at = 0
     for path in results.rglob("*"):
         if not path.is_file() or path.parts[len(results.parts)] in (

@@ -280,9 +280,10 @@ def consensus(regions, region, chain, **given):
 @samples_option("Sheet of samples, for their populations.")
 @file_option("--blocks", "Also write a table with one row per haplotype and block.", required=False)
 @file_option(
-    "--switches",
-    "Also write the log-odds of switch errors, by individual and place between blocks.",
+    "--switch-errors",
+    "Also write the log-odds of switch errors, by individual and boundary between blocks.",
     required=False,
+    former="--switches",
 )
 @threads_option
 @logged

@@ -131,15 +131,15 @@ def _fill(place: Path, demo: Path, n: int, seed: int) -> None:
     genotypes = place / "genotypes"
     _write(genotypes / "20", family, (".vcf.gz", ".bcf"), seed)
     _write(genotypes / "X.simulated_from_20", _as_x(founders), (".vcf.gz",), seed)
-    people = family.individuals
-    _write_samples(place / "samples.tsv", people)
+    individuals = family.individuals
+    _write_samples(place / "samples.tsv", individuals)
     _write_samples(place / "samples.X.tsv", founders.individuals)
     code = {"male": "1", "female": "2"}
     (place / "pedigree.fam").write_text(
         "".join(
             f"{group or name}\t{name}\t{father}\t{mother}\t{code[sex]}\t-9\n"
             for name, sex, group, (father, mother) in zip(
-                people.id, people.sex, people.family, parents, strict=True
+                individuals.id, individuals.sex, individuals.family, parents, strict=True
             )
         )
     )
@@ -158,7 +158,7 @@ def _fill(place: Path, demo: Path, n: int, seed: int) -> None:
     write_hostile(place / "hostile")
     (place / "README.md").write_text(
         README.format(
-            version=__version__, seed=seed, founders=n, children=len(people) - n,
+            version=__version__, seed=seed, founders=n, children=len(individuals) - n,
             sites=len(family.sites), shift=f"{TO_X:,}",
         )
     )  # fmt: skip
@@ -183,9 +183,9 @@ def _founders(demo: Path, n: int, rng: np.random.Generator) -> Panel:
         alleles = chosen.haplotypes.read(0, len(chosen.sites))
     alternate = (alleles == 1).sum(axis=1)
     varies = np.minimum(alternate, 2 * n - alternate) >= 1
-    people = chosen.individuals
+    individuals = chosen.individuals
     named = Individuals(
-        [f"TEST{i + 1:04d}" for i in range(n)], people.population, people.sex, [""] * n
+        [f"TEST{i + 1:04d}" for i in range(n)], individuals.population, individuals.sex, [""] * n
     )
     return Panel(chosen.sites.take(varies), named, ArrayHaplotypes(alleles[varies]))
 
@@ -197,9 +197,9 @@ def _relatives(
     everybody.
     """
     alleles = founders.haplotypes.alleles
-    people, cm = founders.individuals, founders.sites.cm
-    couples = _couples(people)
-    family = list(people.family)
+    individuals, cm = founders.individuals, founders.sites.cm
+    couples = _couples(individuals)
+    family = list(individuals.family)
     children, columns, pairs = [], [], []
     for number, (father, mother, size) in enumerate(couples, 1):
         names = []
@@ -207,37 +207,37 @@ def _relatives(
         for _ in range(size):
             name = f"CHILD{len(children) + 1:02d}"
             sex = ("male", "female")[int(rng.integers(2))]
-            children.append((name, people.population[father], sex, f"FAMILY{number}"))
+            children.append((name, individuals.population[father], sex, f"FAMILY{number}"))
             columns += [_gamete(alleles, parent, cm, rng) for parent in (father, mother)]
-            pairs += [(people.id[p], name, "parent and child", 0.25) for p in (father, mother)]
+            pairs += [(individuals.id[p], name, "parent and child", 0.25) for p in (father, mother)]
             pairs += [(other, name, "siblings", 0.25) for other in names]
             names.append(name)
-    twin = next(i for i in range(len(people)) if not family[i])
+    twin = next(i for i in range(len(individuals)) if not family[i])
     family[twin] = "TWINS"
-    children.append(("TWIN01", people.population[twin], people.sex[twin], "TWINS"))
+    children.append(("TWIN01", individuals.population[twin], individuals.sex[twin], "TWINS"))
     columns += [alleles[:, 2 * twin], alleles[:, 2 * twin + 1]]
-    pairs.append((people.id[twin], "TWIN01", "duplicate or identical twin", 0.5))
+    pairs.append((individuals.id[twin], "TWIN01", "duplicate or identical twin", 0.5))
     relatives = Individuals(*(list(column) for column in zip(*children, strict=True)))
-    everybody = join_individuals(replace(people, family=family), relatives)
-    parents = [("0", "0")] * len(people) + [
-        (people.id[father], people.id[mother]) for father, mother, size in couples
+    everybody = join_individuals(replace(individuals, family=family), relatives)
+    parents = [("0", "0")] * len(individuals) + [
+        (individuals.id[father], individuals.id[mother]) for father, mother, size in couples
         for _ in range(size)
     ] + [("0", "0")]  # fmt: skip
     joined = np.concatenate([alleles, np.stack(columns, axis=1)], axis=1)
     return Panel(founders.sites, everybody, ArrayHaplotypes(joined)), pairs, parents
 
 
-def _couples(people: Individuals) -> list[tuple[int, int, int]]:
+def _couples(individuals: Individuals) -> list[tuple[int, int, int]]:
     """(father, mother, children) of one population: a trio, and a family of two children."""
     couples, used = [], set()
     for size in (1, 2):
         couples.append(
             next(
                 (i, j, size)
-                for i in range(len(people))
-                for j in range(len(people))
-                if (people.sex[i], people.sex[j]) == ("male", "female")
-                and people.population[i] == people.population[j]
+                for i in range(len(individuals))
+                for j in range(len(individuals))
+                if (individuals.sex[i], individuals.sex[j]) == ("male", "female")
+                and individuals.population[i] == individuals.population[j]
                 and not {i, j} & used
             )
         )
@@ -282,9 +282,11 @@ def _write(prefix: Path, panel: Panel, suffixes: tuple[str, ...], seed: int) -> 
         write_variants(Path(f"{prefix}{suffix}"), panel, header, kind="testdata")
 
 
-def _write_samples(path: Path, people: Individuals) -> None:
+def _write_samples(path: Path, individuals: Individuals) -> None:
     columns = ["individual", "population", "sex", "family"]
-    rows = zip(people.id, people.population, people.sex, people.family, strict=True)
+    rows = zip(
+        individuals.id, individuals.population, individuals.sex, individuals.family, strict=True
+    )
     write_table(path, columns, [dict(zip(columns, row, strict=True)) for row in rows])
 
 

@@ -225,8 +225,8 @@ def _pairs(panels: list[Path], templates: list[Path], split: Path) -> dict[str, 
         found[public.sites.contig] = _Pair(
             public, private.take_individuals(trains).take_sites(np.array(index))
         )
-    people = {tuple(pair.public.individuals.id) for pair in found.values()}
-    if len(found) != len(templates) or set(found) != set(cohort) or len(people) > 1:
+    listed = {tuple(pair.public.individuals.id) for pair in found.values()}
+    if len(found) != len(templates) or set(found) != set(cohort) or len(listed) > 1:
         raise InputError(
             "--templates", "are not of the contigs of the cohort, or of different individuals",
             expected="one prefix for each contig",

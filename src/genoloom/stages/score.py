@@ -49,7 +49,7 @@ def score(
     out: Path,
     samples: Path | None = None,
     blocks: Path | None = None,
-    switches: Path | None = None,
+    switch_errors: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Write the tables of scores. They name individuals and are closed to others (mode 0600).
@@ -72,7 +72,7 @@ def score(
         none.
     blocks : Path, optional
         One row per haplotype and block (`first`, `last`: 1-based positions).
-    switches : Path, optional
+    switch_errors : Path, optional
         One row per individual and place between blocks (`position`, 1-based, begins the later
         block) at which both sides are heterozygous: the log-odds that the haplotypes are exchanged
         there.
@@ -84,11 +84,11 @@ def score(
         raise InputError(
             model, f"is a '{name}', which has no likelihood", expected="such as a transformer"
         )
-    if (blocks or switches) and not generator.scores_blocks:
+    if (blocks or switch_errors) and not generator.scores_blocks:
         raise InputError(
             model,
             f"is a '{name}', which scores whole haplotypes only",
-            remedy="leave out --blocks and --switches",
+            remedy="leave out --blocks and --switch-errors",
         )
     with tempfile.TemporaryDirectory(dir=_folder(out)) as folder:
         panel = aligned_panel(variants, sites, Path(folder) / "aligned")
@@ -124,8 +124,8 @@ def score(
             for h in (0, 1)
         ]
         _write(out, HAPLOTYPE_COLUMNS, rows)
-        if switches:
-            _write(switches, SWITCH_COLUMNS, list(_switch_rows(generator, panel, population)))
+        if switch_errors:
+            _write(switch_errors, SWITCH_COLUMNS, list(_switch_rows(generator, panel, population)))
     log.info(
         "%s: %d haplotypes scored, median %.4f bits a called site",
         name,

@@ -19,8 +19,9 @@ FOREST = 400  # trees
 TRIM = 0.05  # propensities are kept this far from 0 and 1
 LEAVES = 8  # of a tree
 OF_SCORES = 4  # doubly robust scores vary far more than outcomes: smaller trees
-MOST_TREES, PATIENCE, SET_ASIDE = 400, 20, 0.1  # as many trees as help individuals set aside
-FEWEST, FEW_TREES = 50, 60  # of fewer individuals none is set aside
+# as many trees as lower the loss of a validation set
+MOST_TREES, PATIENCE, VALIDATION_SHARE = 400, 20, 0.1
+FEWEST, FEW_TREES = 50, 60  # fewer individuals have no validation set
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -37,7 +38,7 @@ def outcome_model(n: int, seed: int, leaves: int = LEAVES) -> HistGradientBoosti
     return HistGradientBoostingRegressor(
         max_iter=MOST_TREES if decided else FEW_TREES, max_leaf_nodes=leaves,
         min_samples_leaf=max(1, min(10, n // 10)), l2_regularization=1.0, early_stopping=decided,
-        validation_fraction=SET_ASIDE, n_iter_no_change=PATIENCE, random_state=seed % 2**32,
+        validation_fraction=VALIDATION_SHARE, n_iter_no_change=PATIENCE, random_state=seed % 2**32,
     )  # fmt: skip
 
 

@@ -35,9 +35,13 @@ def test_what_is_planted_is_what_is_said():
     population = np.repeat(["A", "B"], [12, 8])
     train = real[:, 40:]
 
-    def copied(kind, share, flips=0.0):
+    def copied(kind, share, mutation_rate=0.0):
         made = bench.plant(
-            bench.Leak(kind, share, flips), fresh, real, population, np.random.default_rng(3)
+            bench.Leak(kind, share, mutation_rate),
+            fresh,
+            real,
+            population,
+            np.random.default_rng(3),
         )
         # (of training haplotype, of synthetic one)
         same = (made[:, None, :] == train[:, :, None]).mean(axis=0)
@@ -65,7 +69,7 @@ def test_what_is_planted_is_what_is_said():
 
 
 @pytest.mark.parametrize(
-    ("kind", "share", "flips"),
+    ("kind", "share", "mutation_rate"),
     [
         ("individuals", 0.2, 0.005), ("population", 1.0, 0.0), ("rare", 1.0, 0.0),
         # few, or in parts: five individuals, half of twenty individuals' regions, one haplotype in
@@ -74,8 +78,10 @@ def test_what_is_planted_is_what_is_said():
         ("rare", 0.2, 0.0),
     ],
 )  # fmt: skip
-def test_leaks_in_real_data_are_caught(panel, kind, share, flips):
-    row = bench.judge(panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400))
+def test_leaks_in_real_data_are_caught(panel, kind, share, mutation_rate):
+    row = bench.judge(
+        panel, bench.Leak(kind, share, mutation_rate), None, 1, AuditOptions(bootstrap=400)
+    )
     assert row["individuals"] in range(97, 101)
     assert row["verdict"] == "fail", row
     near = [
@@ -85,7 +91,12 @@ def test_leaks_in_real_data_are_caught(panel, kind, share, flips):
     ]
     assert near
     quick = bench.judge(
-        panel, bench.Leak(kind, share, flips), None, 1, AuditOptions(bootstrap=400), quick=True
+        panel,
+        bench.Leak(kind, share, mutation_rate),
+        None,
+        1,
+        AuditOptions(bootstrap=400),
+        quick=True,
     )
     assert quick["failed"].split("; ") == near
     assert quick["verdict"] == "fail"
@@ -99,7 +110,13 @@ def test_fresh_real_individuals_are_not_accused(panel):
 
 
 def test_rows_add_up_to_a_summary():
-    base = {"set": "demo", "leak": "individuals", "share": "0.05", "flips": "0.0", "worst": "0.55"}
+    base = {
+        "set": "demo",
+        "leak": "individuals",
+        "share": "0.05",
+        "mutation_rate": "0.0",
+        "worst": "0.55",
+    }
     rows = [
         base | {"verdict": v, "failed": f}
         for v, f in (("fail", "near copies of individuals; x"), ("fail", "x"), ("weak", ""))

@@ -70,8 +70,8 @@ def test_the_untouched_tree_gives_no_reason(tree):
 
 
 def test_what_names_real_individuals_is_closed_to_others(finished):
-    for room in ("panels", "panels/p", "splits", "models", MODELS, "private", PRIVATE):
-        assert stat.S_IMODE((finished / "results" / room).stat().st_mode) == 0o700
+    for folder in ("panels", "panels/p", "splits", "models", MODELS, "private", PRIVATE):
+        assert stat.S_IMODE((finished / "results" / folder).stat().st_mode) == 0o700
     assert stat.S_IMODE((finished / "results" / MADE).stat().st_mode) != 0o700
 
 

@@ -155,7 +155,7 @@ def test_planted_switch_errors_are_found(trained, tmp_path):
         model=folder / "transformer.safetensors",
         variants=vcf,
         out=tmp_path / "s.tsv",
-        switches=tmp_path / "switches.tsv",
+        switch_errors=tmp_path / "switches.tsv",
     )
     odds = {
         (r["individual"], int(r["position"])): float(r["log_odds"])

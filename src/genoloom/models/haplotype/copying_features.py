@@ -87,7 +87,7 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
 @jit
 def _features(b, rows, places, k, before, rules, f, h, others, sums):
     """Features of the tokens of a batch, f (F, R C), of its rows, h (H, R), and others who carry
-    each token, (R C,). before : as of `_match`; sums : room for the weights of groups, (U, R).
+    each token, (R C,). before : as of `_match`; sums : memory for the weights of groups, (U, R).
     """
     m, table, logs = rows.matches, places.before, rules.logs
     C, N = places.n_tokens[k], places.index.shape[1]
@@ -193,7 +193,7 @@ class Network(NamedTuple):
     w_linear: np.ndarray
 
 
-class Room(NamedTuple):
+class Workspace(NamedTuple):
     """Memory that the loops over a batch work in."""
 
     features: np.ndarray
@@ -212,10 +212,10 @@ class Room(NamedTuple):
 
 
 @jit
-def _room(places, network):
+def _workspace(places, network):
     C, H = places.n_tokens.max(), len(network.w_row)
     U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
-    return Room(
+    return Workspace(
         np.zeros(network.w_token.shape[1] * n, np.float32), np.empty(H * n, np.float32),
         np.empty(H * n, np.float32),
         np.empty(n, np.float32), np.empty(n, np.float32), np.empty((N_ROW, LANES), np.float32),
@@ -226,19 +226,19 @@ def _room(places, network):
 
 
 @jit
-def _logits(b, rows, places, k, before, rules, network, carriers, room):
+def _logits(b, rows, places, k, before, rules, network, carriers, workspace):
     """Unnormalised log-chances of the tokens of a batch at block k, in room.logits (R C,)."""
     C = places.n_tokens[k]
     n = LANES * C
     H, F = len(network.w_row), N_TOKEN
     wide = network.w_token.shape[1]  # F filled up to a multiple of 8
     x, z1, z2 = (
-        room.features[: wide * n].reshape(wide, n),
-        room.z1[: H * n].reshape(H, n),
-        room.z2[: H * n].reshape(H, n),
+        workspace.features[: wide * n].reshape(wide, n),
+        workspace.z1[: H * n].reshape(H, n),
+        workspace.z2[: H * n].reshape(H, n),
     )
-    h, row, y, others = room.h, room.row, room.logits, room.others
-    _features(b, rows, places, k, before, rules, x, h, others, room.sums)
+    h, row, y, others = workspace.h, workspace.row, workspace.logits, workspace.others
+    _features(b, rows, places, k, before, rules, x, h, others, workspace.sums)
     for i in range(F, wide):
         for q in range(n):
             x[i, q] = 0
@@ -279,12 +279,12 @@ def logits(rows, places, rules, network, carriers):
     C); -inf where fewer than `carriers` others have it.
     """
     B, C = len(rows.slot), places.n_tokens[0]
-    room, out = _room(places, network), np.empty((B, LANES, C), np.float32)
+    workspace, out = _workspace(places, network), np.empty((B, LANES, C), np.float32)
     for b in range(B):
-        _logits(b, rows, places, np.int64(0), np.int64(0), rules, network, carriers, room)
+        _logits(b, rows, places, np.int64(0), np.int64(0), rules, network, carriers, workspace)
         for r in range(LANES):
             for c in range(C):
-                out[b, r, c] = room.logits[r * C + c]
+                out[b, r, c] = workspace.logits[r * C + c]
     return out
 
 
@@ -332,15 +332,15 @@ def proceed(
         Whether all chances were finite.
     """
     N = places.index.shape[1]
-    room = _room(places, network)
-    y, chance = room.logits, np.empty(places.n_tokens.max(), np.float64)
+    workspace = _workspace(places, network)
+    y, chance = workspace.logits, np.empty(places.n_tokens.max(), np.float64)
     sound = True
     for b in range(len(rows.slot)):
         before = np.int64(0)  # a literal would be compiled for as another type
         for k in range(len(row)):
             C = places.n_tokens[k]
             if not told:
-                _logits(b, rows, places, k, before, rules, network, carriers, room)
+                _logits(b, rows, places, k, before, rules, network, carriers, workspace)
                 for r in range(LANES):
                     highest, total = np.float64(-np.inf), 0.0
                     for c in range(C):
@@ -358,7 +358,17 @@ def proceed(
                     row[k, b, r] = places.ids[places.begins[k] + token] ^ mutations[k, b, r]
             if k + 1 < len(places.n_tokens):
                 advance(
-                    b, rows, row[k, b], called[k, b], places, k, before, n_slots, rules, L, room
+                    b,
+                    rows,
+                    row[k, b],
+                    called[k, b],
+                    places,
+                    k,
+                    before,
+                    n_slots,
+                    rules,
+                    L,
+                    workspace,
                 )
             before += C * 2 * (N + 1)
     return sound

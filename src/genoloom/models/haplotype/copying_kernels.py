@@ -250,26 +250,30 @@ def start(rows, places, rules):
 
 
 @jit
-def advance(b, rows, row, called, places, k, before, n_slots, rules, L, room):
+def advance(b, rows, row, called, places, k, before, n_slots, rules, L, workspace):
     """Take block k of a batch in, and add up what is known of block k + 1."""
     full = np.uint32((np.uint64(1) << np.uint64(L)) - np.uint64(1))
     ids = places.ids[places.begins[k] : places.begins[k + 1]]
     for r in range(LANES):
-        room.x[r], room.known[r] = _known(row[r], called[r], full, ids, rows.by_block[b], r)
-    _match(b, rows, room.x, room.known, places, k, before, n_slots, rules, L, room.found)
-    _read(ids, row, called, rules, rows.by_block[b], room.scale, rows.log_probability[b])
+        workspace.x[r], workspace.known[r] = _known(
+            row[r], called[r], full, ids, rows.by_block[b], r
+        )
+    _match(
+        b, rows, workspace.x, workspace.known, places, k, before, n_slots, rules, L, workspace.found
+    )
+    _read(ids, row, called, rules, rows.by_block[b], workspace.scale, rows.log_probability[b])
     for z in range(2):
         share = rules.shares[rows.slot[b], z]
         for s in range(S):
             for r in range(LANES):
-                room.jump[z, s * LANES + r] = rules.rate[s] * share
+                workspace.jump[z, s * LANES + r] = rules.rate[s] * share
     _weigh(
         b,
         rows,
         places,
         k,
-        room.scale,
-        room.jump,
+        workspace.scale,
+        workspace.jump,
         places.index[k + 1],
         places.begins[k + 2] - places.begins[k + 1],
     )
