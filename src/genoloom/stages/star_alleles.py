@@ -83,7 +83,11 @@ def star_alleles(
             rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, len(kept)))
             table += _calls_of(synthetic, own)
         if not rows:
-            raise without_variants(real.train, asked[0], build)
+            raise InputError(
+                real.train.label, f"has no variant that defines a star allele in {build}",
+                expected=f"a panel of some of {', '.join(gene.name for gene in asked)}",
+                remedy="give a panel of a gene, and --build as it is",
+            )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     write_table(out, COLUMNS, rows)
     if calls is not None:
