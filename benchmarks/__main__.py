@@ -32,7 +32,13 @@ GROUPS = {
     ),
     "audit": ("planted_leaks", "shadow_models", "leak_budget", "dp"),
     "verdicts": ("self_check", "fault_table", "relatives"),
-    "utility": ("treatment_effects", "pharmacogenes", "utility_tasks", "augmentation"),
+    "utility": (
+        "treatment_effects",
+        "pharmacogenes",
+        "utility_tasks",
+        "rare_imputation",
+        "augmentation",
+    ),
     "speed": (
         "statistics",
         "transformer_speed",

@@ -18,6 +18,10 @@ from sites of an array by the Li-Stephens imputer; `score_r2`, the squared corre
 ridge scores with the true genetic value of planted traits, the mean of 40. Synthetic individuals
 have the traits that a score of the real ones predicts, and noise: nobody told them the genetic
 values.
+
+`--base-steps` adds the row `adapted`: a transformer that is trained on the other populations for so
+many steps, and then adapted (`init_from`) to the few individuals for `--steps`. Sites that it does
+not model have the commoner allele.
 """
 
 import argparse
@@ -30,14 +34,16 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import Case, fit_generator, variable_sites
+from benchmarks.runner import Case, fit_generator, train_model, variable_sites
+from benchmarks.runs.adaptation import divided
 from genoloom.errors import InputError
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.training_data import training_haplotypes
+from genoloom.models.load import load_generator
 from genoloom.panel import Panel, genetic_positions, haplotype_columns
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.seeds import derive_seed, row_seeds
-from genoloom.training_config import TrainSections
+from genoloom.training_config import TrainSections, TransformerOptions
 from genoloom.utility.association import polygenic_scores
 from genoloom.utility.imputation import COMMON, Window, array_sites, by_copying
 from genoloom.utility.measures import squared_correlation
@@ -55,6 +61,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--few", type=int, default=20, help="individuals left of the smallest population"
     )
     parser.add_argument("--population", help="the population (default: the smallest)")
+    text = "training steps of a transformer on the other populations, which is then adapted"
+    parser.add_argument("--base-steps", type=int, help=text)
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -117,6 +125,37 @@ def measure(case: Case) -> Iterator[dict]:
         synthetic = np.concatenate(list(generator.sample(request)))
         guessed = tasks.guessed_traits(few, own_traits, synthetic)
         yield row(name, np.hstack([few, synthetic]), filled, np.hstack([own_traits, guessed]))
+
+    if arguments.base_steps:
+        made = adapted_haplotypes(case, training, np.array(few_population) == small, 2 * added)
+        guessed = tasks.guessed_traits(few, own_traits, made)
+        yield row("adapted", np.hstack([few, made]), filled, np.hstack([own_traits, guessed]))
+
+
+def adapted_haplotypes(case: Case, training: Panel, few: np.ndarray, number: int) -> np.ndarray:
+    """Haplotypes of a transformer of all individuals but the `few` (bool, per individual) that is
+    adapted to these, int8 (n_sites, number).
+    """
+    place = case.place / "adapted"
+    base, model = "", place
+    for name, rows, steps in (
+        ("base", ~few, case.arguments.base_steps), ("few", few, case.arguments.steps)
+    ):  # fmt: skip
+        own = training.take_individuals(np.flatnonzero(rows))
+        own = own.take_sites(variable_sites(own))
+        whose = divided(own, place / name / case.prefix.name, None)
+        options = TransformerOptions(steps=steps, init_from=base or None)
+        model = train_model(case, "transformer", options, place / name / "model", **whose)
+        base = str(model)
+    generator, sites, _ = load_generator(model)
+    seeds = row_seeds(case.seed, [str(i) for i in range(number)])
+    request = SampleRequest(np.zeros(number, dtype=int), seeds)
+    drawn = np.concatenate(list(generator.sample(request)))
+    alleles = training.haplotypes.read(0, len(training.sites))
+    made = np.repeat((alleles.mean(axis=1) > 0.5).astype(np.int8)[:, None], number, axis=1)
+    row = {key: i for i, key in enumerate(training.sites.keys())}
+    made[[row[key] for key in sites.keys()]] = drawn
+    return made
 
 
 class Tasks:
