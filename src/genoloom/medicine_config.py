@@ -142,6 +142,10 @@ class TrialOptions(FiniteSection):
         None, description="Standard deviation of the outcome given all else, in per cent; null"
         " takes 12, and 3 for the time in range, which is a mean over many visits.",
     )  # fmt: skip
+    imbalance: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="Imbalance of ancestry: the share of individuals of other populations than"
+        " the largest that training sets lack; 0 takes the files as they are, 1 the largest alone.",
+    )  # fmt: skip
     cost: float = Field(10.0, description="Gain that treatment 1 must bring, in per cent.")
 
     @property

@@ -16,6 +16,13 @@ PANEL_COLOURS = {
     "mosaic": MUTED,
     "model": "#882255",
 }
+OF_DR = {  # metric: what the table calls it, of the DR-learner
+    "policy_value": "policy value",
+    "policy_value_weighted": "policy value by weighting",
+    "calibration_slope": "calibration",
+    "rank_agreement": "rank agreement",
+    "qini": "Qini",
+}
 CONTROLS = ("genotype decoupled", "main effects only", "treatment shuffled")
 DATA_COLOURS = {
     "real": REAL, "genotypes": SYNTHETIC, "factorised": "#CC79A7", "joint": "#E69F00",
@@ -58,7 +65,8 @@ def utility_view(data: DataSet, panel: PanelData, learned: list[str]) -> dict | 
         "columns": columns,
         "tasks": _task_table(data.utility, columns),
         "effects": _effect_table(data.effects),
-        "learners": [*_learners(data.effects), "constant effect"],
+        "learners": [*_learners(data.effects), "constant effect", "zero effect"],
+        "of_dr": list(OF_DR.values()),
         "star_alleles": star_table(data.star_alleles),
         "generators": views,
         "all": [f.model_dump() for f in data.utility],
@@ -82,19 +90,28 @@ def _task_table(tasks: list[TaskMetric], columns: list[str]) -> list[dict]:
 
 
 def _effect_table(effects: list[EffectMetric]) -> list[dict]:
-    """Ratios of root PEHE by generator, data and learner; controls once."""
+    """Root PEHE of real data, and ratios to it by generator, data and learner; controls once."""
     found: dict[tuple[str, str], dict] = {}
+    errors: dict[str, float | None] = {}
     for f in effects:
-        if f.group != "all" or f.metric not in ("root_pehe_ratio", "policy_value"):
+        if f.group != "all":
             continue
+        if (f.data, f.metric) == ("real", "root_pehe"):
+            errors.setdefault(f.learner, f.value)
         shared = f.data in CONTROLS or f.data in ("real", "joint")
-        row = found.setdefault(("" if shared else f.generator, f.data), {"policy": None})
-        if f.metric == "root_pehe_ratio":
+        row = found.setdefault(("" if shared else f.generator, f.data), {})
+        if f.metric == "root_pehe_ratio" and f.learner != "zero effect":
             row.setdefault(f.learner, f.value)
-        elif f.learner == "DR" and row["policy"] is None:
-            row["policy"] = f.value
-    rows = [row | {"generator": who, "data": data} for (who, data), row in found.items()]
-    return sorted(rows, key=lambda row: list(DATA_COLOURS).index(row["data"]))
+        elif f.learner == "DR" and f.metric in OF_DR:
+            row.setdefault(OF_DR[f.metric], f.value)
+    rows = [
+        row | {"generator": who, "data": data}
+        for (who, data), row in found.items()
+        if data in DATA_COLOURS
+    ]
+    rows.sort(key=lambda row: list(DATA_COLOURS).index(row["data"]))
+    first = errors | {"generator": "", "data": "real: root PEHE itself"}
+    return [first, *rows] if errors else rows
 
 
 def imputation(tasks: list[TaskMetric]) -> str:

@@ -1,11 +1,13 @@
 """Learners trained on real and on synthetic trials, judged on held-out real individuals."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from genoloom.disclosure import FEW
+from genoloom.errors import InputError
 from genoloom.medicine_config import TrialOptions
 from genoloom.seeds import derive_seed
 from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, PlantedDiplotypes, total_variation
@@ -78,10 +80,12 @@ def _one_draw(
         return np.random.default_rng(derive_seed(seed, "trial", draw, purpose))
 
     size = options.individuals or min(len(train.diplotypes), len(synthetic.diplotypes))
-    own = _drawn(train.diplotypes.features, size, rng("real individuals"))
+    largest = Counter(train.population).most_common(1)[0][0]
+    lacking = largest, options.imbalance
+    own = drawn_features(train, size, lacking, rng("real individuals"))
     x = np.hstack([own, draw_covariates(size, rng("real covariates"))])
     real = run_trial(x, options, rng("real trial"))
-    copied = _drawn(synthetic.diplotypes.features, size, rng("synthetic individuals"))
+    copied = drawn_features(synthetic, size, lacking, rng("synthetic individuals"))
     model_seed = derive_seed(seed, "learners", draw)
     trials = {REAL: real}
     if "genotypes" in routes:
@@ -138,8 +142,23 @@ def _doses(
                 yield (data, learner, "dose_within_20", group), share
 
 
-def _drawn(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    return rows[rng.choice(len(rows), size, replace=size > len(rows))]
+def drawn_features(
+    group: Group, size: int, lacking: tuple[str, float], rng: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    """Features of individuals drawn from a group; of populations other than that of `lacking` fewer
+    by its share, and then with replacement.
+    """
+    rows, (largest, share) = group.diplotypes.features, lacking
+    if not share:
+        return rows[rng.choice(len(rows), size, replace=size > len(rows))]
+    weight = np.where(np.array(group.population) == largest, 1.0, 1.0 - share)
+    if not weight.any():
+        raise InputError(
+            "imbalance", f"there is nobody of {largest}, the largest population that trains",
+            expected="synthetic individuals of the populations of the training ones",
+            remedy="give a smaller imbalance",
+        )  # fmt: skip
+    return rows[rng.choice(len(rows), size, p=weight / weight.sum())]
 
 
 def _scores(

@@ -48,7 +48,9 @@ def effects():
                 effect(data, learner, "root_pehe_ratio", ratio),
                 effect(data, learner, "policy_value", 6.5 / ratio),
                 effect(data, learner, "bias", ratio - 1, "*1/*2"),
+                effect(data, learner, "qini", 0.123 * ratio),
             ]
+    rows += [effect("real", name, "root_pehe", v) for name, v in (("S", 4.5), ("zero effect", 17))]
     rows.append(effect("truth", "", "effect", 20, "*1/*2"))
     rows += [
         effect(d, "", "diplotype_tv", v, "FIN") for d, v in (("real", 0.1), ("synthetic", 0.5))
@@ -96,6 +98,10 @@ def test_tab_numbers_and_uses(tmp_path):
     for title in titles:
         assert title in page
     assert "(0.93 ± 0.001)" in page
+    table = page[page.index('aria-label="Treatment effects, demo"') :]
+    table = table[: table.index("</table>")]
+    for text in ("zero effect", "<td>17</td>", "Qini", "<td>0.123</td>", "calibration"):
+        assert text in table
     own = data["data"][0]
     assert len(own["utility"]) == len(GENERATORS) * len(tasks())
     assert {f["title"] for f in own["utility"]} >= {"Polygenic scores, r² with the genetic values"}

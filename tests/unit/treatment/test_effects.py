@@ -42,6 +42,7 @@ from genoloom.treatment.scores import (
     weighted_effects,
     weighted_policy_value,
 )
+from genoloom.treatment.study import Group, drawn_features
 
 
 def genotypes(n, rng):
@@ -291,3 +292,21 @@ def test_a_causal_forest_without_econml_is_an_error(monkeypatch):
     with pytest.raises(InputError, match="needs econml") as error:
         causal_forest(made, made.x, 1)
     assert "genoloom[ite]" in error.value.remedy
+
+
+def test_imbalance_of_ancestry_thins_the_other_populations():
+    class Known:
+        features = np.repeat([[0.0], [1.0], [2.0]], [600, 300, 100], axis=0)
+
+    group = Group(Known(), ["A"] * 600 + ["B"] * 300 + ["C"] * 100)
+
+    def shares(imbalance):
+        rng = np.random.default_rng(1)
+        drawn = drawn_features(group, 20_000, ("A", imbalance), rng)[:, 0].astype(int)
+        return np.bincount(drawn, minlength=3) / len(drawn)
+
+    assert shares(0) == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
+    assert shares(0.75) == pytest.approx([6 / 7, 0.75 / 7, 0.25 / 7], abs=0.02)
+    assert shares(1).tolist() == [1, 0, 0]
+    with pytest.raises(InputError, match="nobody of X"):
+        drawn_features(group, 10, ("X", 1.0), np.random.default_rng(1))
