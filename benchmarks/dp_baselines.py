@@ -1,6 +1,6 @@
 """Simple generators with differential privacy, to compare with at the same epsilon and delta.
 
-Each is made of the training individuals alone, without public haplotypes: sites by themselves, a
+Each is made from the training individuals alone, without public haplotypes: sites by themselves, a
 Markov chain over neighbouring sites, block haplotypes, and rows whose alleles were flipped by
 chance. The unit is an individual, with both haplotypes; neighbouring cohorts have one individual
 more or fewer, and how many individuals a population has is taken for known.

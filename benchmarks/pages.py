@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made of the tables of benchmarks/results."""
+"""Pages of the documentation that are made from the tables of benchmarks/results."""
 
 import re
 from pathlib import Path

@@ -8,8 +8,8 @@ A clean run comes first. Then the same project is run again and again; each time
 at a random moment: SIGTERM, SIGKILL of the whole process tree, a full disk, or a limit of memory.
 After every fault each file under `results` must be, byte for byte, that of the clean run or not be
 there at all, and no log may hold a traceback. When a round is complete it is compared and a new one
-begins. What is not compared: training states (`results/.state`), which no output is made of but by
-resuming, logs, benchmarks and Snakemake's own files.
+begins. What is not compared: training states (`results/.state`), which no output is made from but
+by resuming, logs, benchmarks and Snakemake's own files.
 """
 
 import argparse

@@ -279,7 +279,7 @@ def write_record(record: Path, values: dict) -> None:
 
 
 def forge(results: Path) -> None:
-    """Let all records say that everything was made of what is there now: what a careful forger
+    """Let all records say that everything was made from what is there now: what a careful forger
     would do.
     """
     places = {"panel": PANEL, "synthetic": MADE, "model": MODELS}

@@ -184,8 +184,8 @@ def test_the_gate_holds_back_models_that_learned_little(finished, demo_dir, repo
         in text
     )
     for broken in (
-        "record of what it was made of",
-        "was made of another",
+        "record of what it was made from",
+        "was made from another",
         "was made without",
         "was also made",
         "was written",

@@ -17,7 +17,7 @@ TRACTS = [
     ]
     if asked
 ]
-# the sheet that the files are made of; where individuals are redrawn, another one comes before it
+# the sheet that the files are made from; where individuals are redrawn, another one comes before it
 COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
 DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
 # what jobs of their own draw, where the individuals are shared among several

@@ -4,7 +4,7 @@ public` copying_network is trained on public individuals instead, and nothing of
 input; with `statistics`, what was measured of it with noise.
 
 REQUIRED INPUTS   results/panels/{panel}/{contig}.*, results/splits/{panel}.tsv; in mode public
-                  results/templates/{panel}/{contig}.*, made of the registered panel, and in mode
+                  results/templates/{panel}/{contig}.*, made from the registered panel, and in mode
                   statistics results/statistics/{panel}.safetensors as well
 OUTPUTS           results/models/{panel}/{generator}/{contig}.safetensors, .json, .history.tsv
 """

@@ -188,7 +188,7 @@ def compare(sections, **given):
 @bundle_option
 @file_option(
     "--sheet",
-    "Sheet of panels: the raw input is compared with what the panel was made of.",
+    "Sheet of panels: the raw input is compared with what the panel was made from.",
     required=False,
 )
 @click.option(

@@ -78,7 +78,7 @@ def train():
 
 
 def _privacy_options(command: Callable) -> Callable:
-    """What `copying_network` has alongside: its data may be made of public individuals alone."""
+    """What `copying_network` has alongside: its data may be made from public individuals alone."""
     for option in (
         file_option(
             "--statistics",

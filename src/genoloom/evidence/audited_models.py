@@ -23,7 +23,7 @@ class AuditedModels:
     templates : list of str or None
         Whose haplotypes each model holds ("private", "public"), where it says so.
     guarded : list of bool
-        Whether each model says that it is made of public individuals, and that what it knows of
+        Whether each model says that it is made from public individuals, and that what it knows of
         others has noise.
     """
 

@@ -1,11 +1,11 @@
-"""The files of one generator in the results, and the records of what they were made of.
+"""The files of one generator in the results, and the records of what they were made from.
 
 raw input -> panel -> split -> model -> cohort -> synthetic files -> fidelity table, audit. Every
 record of this chain is read, and every digest in it is taken anew from the file that lies there
-now. In modes `public` and `statistics` the model is made of templates, and these of a registered
+now. In modes `public` and `statistics` the model is made from templates, and these of a registered
 public panel: neither the panel of the cohort nor its split may be among what model, cohort sheet
-and synthetic files were made of. In mode `statistics` the model is also made of what was measured
-of the cohort.
+and synthetic files were made from. In mode `statistics` the model is also made from what was
+measured of the cohort.
 """
 
 import logging
@@ -54,7 +54,7 @@ class Link:
     stage : str
         The command that makes them.
     inputs : dict
-        By role, the files that they must have been made of; of several, one.
+        By role, the files that they must have been made from; of several, one.
     unchecked : tuple of str
         Beginnings of roles that the record may have alongside.
     outputs : dict
@@ -78,7 +78,7 @@ class Chain:
     results : Path
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
-        Sheet of panels: the raw input, to be compared with what the panel was made of. Its paths
+        Sheet of panels: the raw input, to be compared with what the panel was made from. Its paths
         are relative to the directory that `results` is in, where the workflow ran.
     public_panels : Path, optional
         Folder of registered public panels, for what was made in mode `public`.
@@ -129,12 +129,12 @@ class Chain:
         return self.results / "statistics" / f"{self.panel}.safetensors"
 
     def templates(self, contig: str) -> Path:
-        """Prefix of the public individuals that a model was made of."""
+        """Prefix of the public individuals that a model was made from."""
         return self.results / "templates" / self.panel / contig
 
     @cached_property
     def public(self) -> bool:
-        """Whether every model says that it was made of public individuals, with or without
+        """Whether every model says that it was made from public individuals, with or without
         statistics of the cohort; the records must agree.
         """
         return bool(self.said) and all(map(is_public, self.said))
@@ -355,7 +355,7 @@ class Chain:
             record = read_provenance(link.record)
         except InputError:
             return [
-                f"{link.what}: {link.record.name}, the record of what it was made of, is missing "
+                f"{link.what}: {link.record.name}, the record of what it was made from, is missing "
                 f"or cannot be read{again}"
             ]
         self.records[link.what] = record
@@ -367,7 +367,7 @@ class Chain:
                 found.append(f"{link.what}: was made without {role}{again}")
             elif record.inputs[role] not in map(self.digest, files):
                 found.append(
-                    f"{link.what}: was made of another {role} than the one that is there{again}"
+                    f"{link.what}: was made from another {role} than the one that is there{again}"
                 )
         strange = [
             role
@@ -375,7 +375,7 @@ class Chain:
             if role not in link.inputs and not role.startswith(link.unchecked)
         ]
         found += [
-            f"{link.what}: was also made of {role}, which is not there any more{again}"
+            f"{link.what}: was also made from {role}, which is not there any more{again}"
             for role in strange
         ]
         for name, path in link.outputs.items():

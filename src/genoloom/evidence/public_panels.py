@@ -1,6 +1,6 @@
-"""What shows that a model is made of public individuals: not its records alone, but its templates,
-which are compared with the registered panel and with the cohort; and, in mode `statistics`, that
-its guarantee is that of the statistics it was made of.
+"""What shows that a model is made from public individuals: not its records alone, but its
+templates, which are compared with the registered panel and with the cohort; and, in mode
+`statistics`, that its guarantee is that of the statistics it was made from.
 """
 
 from pathlib import Path
@@ -73,7 +73,7 @@ def guarantee_reasons(chain: Chain, max_epsilon: float) -> list[str]:
     stated, found = words.guarantee, []
     if any(said["privacy"] != stated.model_dump() for said in chain.said):
         found.append(
-            "model: states another guarantee than the statistics it was made of; train again"
+            "model: states another guarantee than the statistics it was made from; train again"
         )
     if stated.epsilon is None:
         return found

@@ -148,7 +148,7 @@ def read_shadows(
     Raises
     ------
     InputError
-        There are fewer than planned, or one was made of other files or with other options.
+        There are fewer than planned, or one was made from other files or with other options.
     """
     if len(files) < number:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What files were made of: a JSON record next to them with the digests of everything read and
+"""What files were made from: a JSON record next to them with the digests of everything read and
 everything written.
 
 A stage opens a `Making` before it reads, and writes the record when its outputs are under their

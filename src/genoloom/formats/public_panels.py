@@ -39,7 +39,7 @@ class PublicPanel(Part):
     populations : dict of str to int
         Individuals by population.
     raw : dict of str to Digest
-        SHA-256 of the files that the panel was made of, by role.
+        SHA-256 of the files that the panel was made from, by role.
     """
 
     format: Literal[1] = 1

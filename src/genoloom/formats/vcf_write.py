@@ -29,7 +29,7 @@ NOTICES = {  # by what the genotypes are
     "individual.",
     "completed": "Real individuals: what the input lacked was drawn from a model, given the rest.",
     "testdata": "Test data: openly shared individuals of 1000 Genomes under other names, simulated "
-    "relatives, and an X that is made of chromosome 20.",
+    "relatives, and an X that is made from chromosome 20.",
 }
 
 

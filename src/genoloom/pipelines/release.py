@@ -56,7 +56,7 @@ def release(
     results : Path
         Directory of the workflow's results, laid out as in docs/architecture.md.
     sheet : Path, optional
-        Sheet of panels. The raw input that it names is compared with what the panel was made of,
+        Sheet of panels. The raw input that it names is compared with what the panel was made from,
         where it is still there; personal FASTA needs its reference. Its paths are relative to the
         directory that `results` is in.
     public_panels : Path, optional

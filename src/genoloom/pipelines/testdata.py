@@ -71,7 +71,7 @@ the ones of X; parents of the simulated children |
 as the individuals of 1000 Genomes are |
 | `phenotypes/traits.pheno`, `.covar`, `.regenie.*` | a quantitative and a binary trait, \
 planted, in the forms of plink2 and REGENIE |
-| `phenotypes/traits.truth.tsv`, `truth/effects.json` | what the traits were made of |
+| `phenotypes/traits.truth.tsv`, `truth/effects.json` | what the traits were made from |
 | `score/score.txt`, `truth/score.tsv` | a scoring file in the form of the PGS Catalog with \
 drawn weights, and what each individual scores |
 | `hostile/*`, `hostile/expected.tsv` | files that are damaged or unusual, and what `genoloom \

@@ -78,10 +78,10 @@ class EffectiveSites:
                 found.append((m, float("nan") if m else 0.0))
                 continue
             products = self._products[at:].sum(axis=0, dtype=np.float64)
-            seen = [effective_number(products, self.degrees)]
+            numbers = [effective_number(products, self.degrees)]
             if self._degrees_of_half >= LEAST_DEGREES:
-                seen += self._whitened(products, ridges)
-            found.append((m, min(max(seen), float(m))))
+                numbers += self._whitened(products, ridges)
+            found.append((m, min(max(numbers), float(m))))
         return found
 
     @property

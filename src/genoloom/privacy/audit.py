@@ -83,7 +83,7 @@ def audit(
     unmatched : float
         Share of the sites of the synthetic data that are not in the comparison.
     public : bool
-        The model was made of public individuals.
+        The model was made from public individuals.
     """
     basis = LeakBasis(
         data.effective_sites, training or data.individuals.n, data.individuals.n, public

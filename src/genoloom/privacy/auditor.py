@@ -39,7 +39,7 @@ class Auditor:
 
     An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower
     bound is above it, and is weak between. What could not have failed is `not run`. Where the model
-    was made of public individuals (`basis.public`), the worst attack and the excess also pass
+    was made from public individuals (`basis.public`), the worst attack and the excess also pass
     within chance: no leak is possible, and none is seen.
     """
 

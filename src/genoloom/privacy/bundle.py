@@ -22,7 +22,7 @@ MEDIA_TYPES = {
 }  # fmt: skip
 
 
-# of the README of what was made of public individuals
+# of the README of what was made from public individuals
 PUBLIC_MODE = (
     "Mode `public`: of the cohort `{}` only the list of its sites, and size and mix of its "
     "populations as somebody typed them, had a part in these data. The gate compared the templates "
@@ -146,7 +146,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
 
 
 def _mode(facts: dict) -> list[str]:
-    """What of the cohort is in data that were made of public individuals."""
+    """What of the cohort is in data that were made from public individuals."""
     if not facts["public"]:
         return []
     if not facts["guarantee"]:

@@ -26,7 +26,7 @@ class LeakBasis:
         Individuals per role: as many are the attacker's reference, and as many synthetic ones he
         sees.
     public : bool
-        The model was made of public individuals: nothing is unavoidable.
+        The model was made from public individuals: nothing is unavoidable.
     """
 
     effective_sites: float

@@ -172,7 +172,7 @@ def loosened_thresholds(
     release: ReleaseOptions, public: bool = False
 ) -> list[tuple[str, str, str, bool]]:
     """(threshold, default, used, whether that is looser) of every threshold of the release; of data
-    that are made of `public` individuals, and at most of noised statistics, shadow models are not
+    that are made from `public` individuals, and at most of noised statistics, shadow models are not
     asked.
     """
     default = ReleaseOptions()
@@ -214,7 +214,7 @@ def privacy_reasons(
     individuals : int
         Individuals per role that the audit says it compared.
     public : bool
-        The data are made of public individuals, and at most of noised statistics of others: what
+        The data are made from public individuals, and at most of noised statistics of others: what
         chance explains may leave, whatever its upper bound.
     """
     reasons = _type_reasons(

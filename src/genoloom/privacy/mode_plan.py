@@ -98,7 +98,7 @@ def plan_modes(
     Parameters
     ----------
     unavoidable_auc, unavoidable_tpr : float
-        Of a faithful release made of the cohort's rows.
+        Of a faithful release made from the cohort's rows.
     individuals : int
         Training individuals of the largest population.
     epsilon : float, optional

@@ -75,8 +75,8 @@ def audit(
     public : Path, optional
         Table of verdicts and intervals that may be shown.
     sources : mapping of str to Path, optional
-        Of `source_files`: their digests are recorded, and a release is only made of the files that
-        were audited.
+        Of `source_files`: their digests are recorded, and a release is only made from the files
+        that were audited.
     models : sequence of Path
         Models of the generator, one a contig, for the attacks that need them.
     shadows : sequence of Path

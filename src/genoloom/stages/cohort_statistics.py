@@ -236,7 +236,7 @@ def _pairs(panels: list[Path], templates: list[Path], split: Path) -> dict[str, 
 
 
 def _noised(pairs, names, stands_for, label, mu, key, purpose):
-    """Arrays of noised statistics, and what was measured and made of it."""
+    """Arrays of noised statistics, and what was measured and made from it."""
     windows = sum(-(-len(pair.public.sites) // WINDOW) for pair in pairs.values())
     most = min(PER_WINDOW, max(1, MOST_DIRECTIONS // windows))
     public = next(iter(pairs.values())).public.individuals.population

@@ -82,7 +82,7 @@ def train(
     state : Path
         Directory of checkpoints; a stopped run goes on from there.
     privacy_mode : str
-        "public": the model is made of public individuals, and no file of the cohort is opened.
+        "public": the model is made from public individuals, and no file of the cohort is opened.
         "statistics": but for the frequencies of its draws, which follow `statistics`.
     populations : str, optional
         In these modes, which of their populations represents which of the cohort's: see

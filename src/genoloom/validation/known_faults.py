@@ -1,6 +1,6 @@
 """Known faults that the fidelity table must see.
 
-Fresh real individuals with one thing spoilt, or generators with one fault. Each is made of
+Fresh real individuals with one thing spoilt, or generators with one fault. Each is made from
 haplotypes alone, so that a table *metric x fault* can be drawn on any panel.
 """
 
@@ -31,7 +31,7 @@ EFFECTIVE_SIZE = 10_000  # for the recombination rate of the copying model
 
 @dataclass(frozen=True)
 class Material:
-    """What faults are made of.
+    """What faults are made from.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ def inbred(m: Material, rng: np.random.Generator) -> np.ndarray:
 
 
 def missing_population(m: Material, rng: np.random.Generator) -> np.ndarray:
-    """The last large population is made of individuals of the others; with one population, as it
+    """The last large population is made from individuals of the others; with one population, as it
     is.
     """
     names, sizes = np.unique(m.population, return_counts=True)

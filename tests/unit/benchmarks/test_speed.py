@@ -1,4 +1,4 @@
-"""Runs that measure time: what is made of the seconds."""
+"""Runs that measure time: what is made from the seconds."""
 
 import sys
 

@@ -81,7 +81,7 @@ def test_a_cohort_with_families_is_not_released(tree):
     assert any("has families" in reason for reason in evidence.reasons(OPTIONS))
 
 
-# another run of a stage than the rest of the chain was made of
+# another run of a stage than the rest of the chain was made from
 
 
 def test_an_audit_after_another_split_is_not_of_the_individuals_who_trained(tree):
@@ -92,7 +92,7 @@ def test_an_audit_after_another_split_is_not_of_the_individuals_who_trained(tree
     measure(tree)
     write_tables(tree / "results")
     assert (
-        "model 20: was made of another split than the one that is there; make it again (genoloom "
+        "model 20: was made from another split than the one that is there; make it again (genoloom "
         "train)" in reasons(tree)
     )
     assert "audit" not in reasons(tree)
@@ -101,22 +101,24 @@ def test_an_audit_after_another_split_is_not_of_the_individuals_who_trained(tree
 def test_a_model_trained_again_is_not_that_of_the_data(tree):
     fit(tree, seed=9)
     said = reasons(tree)
-    assert "synthetic 20: was made of another model than the one that is there" in said
-    assert "audit: was made of another model/20.safetensors" in said
+    assert "synthetic 20: was made from another model than the one that is there" in said
+    assert "audit: was made from another model/20.safetensors" in said
 
 
 def test_a_panel_prepared_again_of_other_input_is_not_that_of_the_model(tree):
     reference = tree / "raw/all.fa"
     reference.write_text(reference.read_text() + "ACGT\n")
     pysam.faidx(str(reference))
-    assert "panel 20: was made of another reference than the one that is there" in reasons(tree)
+    assert "panel 20: was made from another reference than the one that is there" in reasons(tree)
     prepare_panel(tree)
     # the reference says no more than that REF is right: the panel is the same
     assert reasons(tree) == ""
     for path in (tree / "raw").glob("20.p*"):
         path.write_bytes(path.read_bytes().replace(b"REAL00003", b"REAL99993"))
     prepare_panel_with_other_individuals(tree)
-    assert "model 20: was made of another panel/20.psam than the one that is there" in reasons(tree)
+    assert "model 20: was made from another panel/20.psam than the one that is there" in reasons(
+        tree
+    )
 
 
 def prepare_panel_with_other_individuals(tree):
@@ -132,8 +134,8 @@ def test_synthetic_files_sampled_again_are_not_the_audited_ones(tree):
     restamp(cohort.with_name("cohort.provenance.json"))
     sample(tree)
     said = reasons(tree)
-    assert "audit: was made of another synthetic/20.pgen" in said
-    assert "fidelity: was made of another synthetic/20.pgen" in said
+    assert "audit: was made from another synthetic/20.pgen" in said
+    assert "fidelity: was made from another synthetic/20.pgen" in said
 
 
 def test_several_contigs_are_one_chain(tmp_path):
@@ -157,7 +159,7 @@ def test_several_contigs_are_one_chain(tmp_path):
     )
     for path in (tree / "results" / MADE).glob("21*"):
         path.unlink()
-    assert "audit: was also made of synthetic/21.p.pgen, which is not there any more" in reasons(
+    assert "audit: was also made from synthetic/21.p.pgen, which is not there any more" in reasons(
         tree
     )
 
@@ -185,7 +187,7 @@ def test_raw_input_that_is_gone_is_said_and_stops_nothing(tree, caplog):
 def test_raw_input_that_was_changed_stops_it(tree, name):
     path = tree / "raw" / name
     path.write_bytes(path.read_bytes() + b"\n")
-    assert "panel 20: was made of another" in reasons(tree)
+    assert "panel 20: was made from another" in reasons(tree)
     assert reasons(tree, sheet=False) == ""  # nobody has said where it is
 
 
@@ -193,7 +195,7 @@ def test_a_sheet_that_names_other_input_stops_it(tree):
     sheet = tree / "panels.tsv"
     rows = read_table(sheet)
     write_table(sheet, ["panel", "contig", "variants", "samples"], rows)
-    assert "panel 20: was also made of reference" in reasons(tree)
+    assert "panel 20: was also made from reference" in reasons(tree)
     write_table(
         sheet,
         ["panel", "contig", "variants", "samples", "reference", "map"],
@@ -236,13 +238,13 @@ def test_any_missing_or_changed_record_stops_it(tree, name):
             continue  # those of the raw input: above
         changed = values | {"inputs": values["inputs"] | {role: "0" * 64}}
         write_record(path, changed)
-        assert f"was made of another {role}" in reasons(tree)
+        assert f"was made from another {role}" in reasons(tree)
         write_record(
             path, values | {"inputs": {k: v for k, v in values["inputs"].items() if k != role}}
         )
         assert f"was made without {role}" in reasons(tree)
     write_record(path, values | {"inputs": values["inputs"] | {"more": "0" * 64}})
-    assert "was also made of more" in reasons(tree)
+    assert "was also made from more" in reasons(tree)
     for output in values["outputs"]:
         write_record(
             path, values | {"outputs": {k: v for k, v in values["outputs"].items() if k != output}}
@@ -251,7 +253,7 @@ def test_any_missing_or_changed_record_stops_it(tree, name):
     write_record(path, values | {"stage": "init"})
     assert "was not made by `genoloom" in reasons(tree)
     path.unlink()
-    assert f"{path.name}, the record of what it was made of, is missing" in reasons(tree)
+    assert f"{path.name}, the record of what it was made from, is missing" in reasons(tree)
 
 
 def test_files_that_generate_did_not_write_stop_it(tree):
@@ -274,7 +276,7 @@ def test_a_halved_split_table_does_not_blind_the_leak_scan(tree):
     assert (
         "individuals: the split table is not of the individuals of the panel on contig 20" in said
     )
-    assert "model 20: was made of another split" in said
+    assert "model 20: was made from another split" in said
     assert len(Evidence(tree / "results", "p", NAME).real_individuals()) == 60
 
 

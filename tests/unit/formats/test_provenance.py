@@ -1,4 +1,4 @@
-"""Records of what files were made of."""
+"""Records of what files were made from."""
 
 import hashlib
 import json

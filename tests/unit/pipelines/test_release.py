@@ -194,7 +194,7 @@ def test_redrawn_individuals_are_reported(project):
     drawn.write_text(drawn.read_text().replace("female", "male"))
     assert "cohort as drawn: cohort.drawn.tsv is not the file that was written" in reasons(project)
     drawn.unlink()
-    assert "cohort: was made of another cohort than the one that is there" in reasons(project)
+    assert "cohort: was made from another cohort than the one that is there" in reasons(project)
 
 
 def test_the_date_can_be_given(project, monkeypatch):
@@ -306,7 +306,7 @@ def test_loosened_thresholds_do_not_stop_it_and_stand_in_the_readme(project):
         (f"{PRIVATE}/audit.tsv", "audit: audit.tsv"),
         (
             f"{PRIVATE}/audit.json",
-            "audit.json, the record of what it was made of, is missing or cannot be read",
+            "audit.json, the record of what it was made from, is missing or cannot be read",
         ),
         (f"{TABLES}/privacy.tsv", "privacy: privacy.tsv"),
         (f"{TABLES}/fidelity.tsv", "fidelity: fidelity.tsv"),

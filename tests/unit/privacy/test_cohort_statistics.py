@@ -1,4 +1,4 @@
-"""What is made of noised sums: weights of public populations and haplotypes."""
+"""What is made from noised sums: weights of public populations and haplotypes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Personal sequences and their coordinate lift give back the variants they were made of."""
+"""Personal sequences and their coordinate lift give back the variants they were made from."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""The release gate in mode `public`: it passes what is made of public individuals, and is not
+"""The release gate in mode `public`: it passes what is made from public individuals, and is not
 fooled.
 """
 
@@ -148,7 +148,7 @@ def test_the_registered_panel_must_be_there_as_it_was(project):
     with open(project / "panels/pub/20.psam", "a") as table:
         table.write("x\tX\tX\t1\n")
     found = reasons(project)
-    assert "templates 20: was made of another public/20.psam" in found
+    assert "templates 20: was made from another public/20.psam" in found
 
 
 def test_a_model_of_the_cohort_is_no_public_one(project):
@@ -156,8 +156,8 @@ def test_a_model_of_the_cohort_is_no_public_one(project):
     fit(project, project / "results/panels/p/20")
     go_on(project)
     found = reasons(project)
-    assert "model 20: was made of another templates/20.pgen" in found
-    assert "model 20: was made of another templates/20.psam" in found
+    assert "model 20: was made from another templates/20.pgen" in found
+    assert "model 20: was made from another templates/20.psam" in found
 
 
 def test_anchors_of_private_rows_are_found(project):
@@ -174,7 +174,7 @@ def test_a_record_that_names_the_cohort_is_a_reason(project):
     record = project / "results" / released_tree.MODELS / "20.provenance.json"
     values = json.loads(record.read_text())
     restamp(record, inputs=values["inputs"] | {"split": "0" * 64})
-    assert "model 20: was also made of split" in reasons(project)
+    assert "model 20: was also made from split" in reasons(project)
 
 
 def smuggle(project):

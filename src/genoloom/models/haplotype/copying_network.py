@@ -189,10 +189,10 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
         trained = gather(panel, source, data.population[fitted], own, PAIRS, rng)
-        seen = gather(panel, told, data.population[validation], None, VALIDATION_PAIRS, rng)
+        examples = gather(panel, told, data.population[validation], None, VALIDATION_PAIRS, rng)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self.network = CopyingNetwork(options.width)
-        training = CopyingTraining(self.network, trained, seen, options.learning_rate, run.seed)
+        training = CopyingTraining(self.network, trained, examples, options.learning_rate, run.seed)
         rng_of_reference = np.random.default_rng(derive_seed(run.seed, "lines"))
         training.reference_likelihoods = reference_bits(
             data.haplotypes, fitted, validation, data.map_cm, rng_of_reference

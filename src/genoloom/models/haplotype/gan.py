@@ -214,8 +214,8 @@ class GanGenerator(HaplotypeGenerator):
             alleles = read_blocks(haplotypes, self.options.block_size, start, stop)  # (n, T, L)
             for at in range(0, len(score), SAMPLE_ROWS):
                 rows = slice(at, at + SAMPLE_ROWS)
-                seen = torch.from_numpy(np.maximum(alleles[rows], 0)).float()
-                found = self.critic(seen, torch.from_numpy(population[rows]), start, alone=True)
+                inputs = torch.from_numpy(np.maximum(alleles[rows], 0)).float()
+                found = self.critic(inputs, torch.from_numpy(population[rows]), start, alone=True)
                 score[rows] += found.double().numpy() * (stop - start) / n_blocks
         return score
 

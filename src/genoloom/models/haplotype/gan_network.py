@@ -29,7 +29,7 @@ class TokenGenerator(nn.Module):
         super().__init__()
         W = options.width
         self.latent = options.latent
-        self.seen = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 0.5)
+        self.token_embedding = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 0.5)
         self.begin = nn.Parameter(torch.zeros(W))
         self.whole, self.population = nn.Linear(options.latent, W), nn.Embedding(n_populations, W)
         self.gru = nn.GRU(W, W, batch_first=True)
@@ -60,7 +60,9 @@ class TokenGenerator(nn.Module):
         if before is None:
             x = self.begin.expand(len(context), 1, -1)
         else:
-            x = self.seen[torch.arange(start - 1, start + T - 1, device=before.device), before]
+            x = self.token_embedding[
+                torch.arange(start - 1, start + T - 1, device=before.device), before
+            ]
         hidden, state = self.gru(self.drop(x) + context, state)
         blocks = slice(start, start + T)
         u = (

@@ -255,7 +255,7 @@ class MarkovGenerator(HaplotypeGenerator):
             self.population[validation],
         )
         asked = HaplotypeView(self.training, haplotypes=validation)
-        pooled, own, seen = [], [], []
+        pooled, own, observed = [], [], []
         for (site, alleles, filled), (read, read_filled) in zip(
             contexts.sites(self.n_variants), _read(asked, self.n_variants), strict=True
         ):
@@ -263,10 +263,10 @@ class MarkovGenerator(HaplotypeGenerator):
                 counts, called = contexts.counts(alleles), read >= 0
                 pooled.append(counts[0][:, called].astype(np.float32))
                 own.append(counts[1][:, called].astype(np.float32))
-                seen.append(read[called])
+                observed.append(read[called])
             contexts.push(filled, read_filled)
         return fit_weights(
-            np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(seen)
+            np.concatenate(pooled, axis=1), np.concatenate(own, axis=1), np.concatenate(observed)
         )
 
     def _context_counts(

@@ -46,7 +46,7 @@ class PackedRows:
         """Alleles of the blocks [start, stop), int8 with -1 for missing, shape (n, stop - start,
         block).
 
-        `source` says which row each haplotype is made of: shape (n,), or (n, n_bytes) row by byte
+        `source` says which row each haplotype is made from: shape (n,), or (n, n_bytes) row by byte
         of these blocks.
         """
         columns = np.arange(start * self.bytes_per_block, stop * self.bytes_per_block)

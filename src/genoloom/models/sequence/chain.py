@@ -97,11 +97,11 @@ def choose_escapes(
     escapes, bits = [], []
     for k, table in enumerate(counts):
         at = usable >= k
-        seen = table[context & (4**k - 1)]  # (n, 4)
-        hits = np.take_along_axis(seen, base[:, None].astype(np.int64), axis=1)[:, 0]
+        observed = table[context & (4**k - 1)]  # (n, 4)
+        hits = np.take_along_axis(observed, base[:, None].astype(np.int64), axis=1)[:, 0]
         best = (np.inf, 0.0, below)
         for weight in ESCAPES:
-            mass, total = _escape(seen, weight)
+            mass, total = _escape(observed, weight)
             here = np.where(at, (hits + mass * below) / total, below)
             best = min(
                 best, (float(-np.log2(here).mean()), weight, here), key=lambda trial: trial[0]

@@ -170,8 +170,8 @@ def position_ratios(positions: list[np.ndarray], kernel: float, weight: float) -
         common /= common.sum(axis=-1, keepdims=True)
         prior = common * np.exp(np.tile(below, (1, 4, 1)) if j else below)
         prior /= prior.sum(axis=-1, keepdims=True)
-        seen = np.tensordot(near, table, 1)
-        here = (seen + weight * prior) / (seen.sum(axis=-1, keepdims=True) + weight)
+        observed = np.tensordot(near, table, 1)
+        here = (observed + weight * prior) / (observed.sum(axis=-1, keepdims=True) + weight)
         below = np.log(here / common)
         ratios.append(below)
     return ratios
@@ -258,10 +258,10 @@ class ContextMixture:
         precision = np.float32 if len(parts) > 1 else np.float64
         # (parts, contexts, 4)
         self._chains = np.stack([np.log(np.concatenate(t)).astype(precision) for t in tables])
-        seen = [
+        log_counts = [
             np.concatenate([table.sum(axis=1) / 4 for table in part.contexts]) for part in parts
         ]
-        self._seen = np.log1p(np.stack(seen)).astype(np.float32)  # (parts, contexts)
+        self._log_counts = np.log1p(np.stack(log_counts)).astype(np.float32)  # (parts, contexts)
         self._positions = None
         if parts[0].positions and settings.position_power:
             ratios = [
@@ -305,7 +305,7 @@ class ContextMixture:
         Returns
         -------
         log_prob : ndarray, float64, shape (n, T, R, 4)
-        seen : ndarray, float32, shape (n, T, K + 1 + 1 + M)
+        log_counts : ndarray, float32, shape (n, T, K + 1 + 1 + M)
             Logarithms of one plus the counts of the contexts of the chains and of the sequence's
             own.
         """
@@ -333,10 +333,10 @@ class ContextMixture:
                 )
             forecasts.append(now)
         log_prob = np.concatenate([chains, np.stack(forecasts, axis=2)], axis=2)
-        seen = np.concatenate(
-            [self._seen[part[:, None, None], at], np.log1p(total, dtype=np.float32)], axis=2
+        log_counts = np.concatenate(
+            [self._log_counts[part[:, None, None], at], np.log1p(total, dtype=np.float32)], axis=2
         )
-        return log_prob, seen
+        return log_prob, log_counts
 
     def forecast_bases(
         self, bases: np.ndarray, part: np.ndarray | None = None
@@ -434,11 +434,11 @@ def choose(data: TrainingSequences, max_order: int) -> tuple[Settings, Counts, l
     trail.append(_bits(now, bases))
     weights = []
     for m in range(1, len(MEMORY) + 1):
-        seen, total = (
+        observed, total = (
             own[..., m, :].astype(float),
             own[..., m, :].sum(axis=-1, keepdims=True).astype(float),
         )
-        tried = {w: np.log((seen + w * np.exp(now)) / (total + w)) for w in MEMORY_WEIGHTS}
+        tried = {w: np.log((observed + w * np.exp(now)) / (total + w)) for w in MEMORY_WEIGHTS}
         best = min(tried, key=lambda w: _bits(tried[w], bases))
         better = _bits(tried[best], bases) < trail[-1] - GAIN
         weights.append(best if better else UNUSED)

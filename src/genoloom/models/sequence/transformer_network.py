@@ -37,7 +37,9 @@ class Cache:
         if model.kmers:
             # the tokens of the last bases
             self.recent = torch.full((rows, model.kmers.size), BEGIN)
-            self.attended = torch.zeros(rows, 1, width)  # what attention made of the words so far
+            self.attended = torch.zeros(
+                rows, 1, width
+            )  # output of the attention on the words so far
 
     def spread(self, rows: int) -> None:
         """This many copies of the only row."""
@@ -106,8 +108,8 @@ class KmerEmbedding(nn.Module):
     """Words of several bases as tokens of the attention.
 
     There is a token where a word ends; it predicts the next word's bases, which are all told what
-    the attention made of it: the sum of what the convolutions know there and the word's own vector.
-    A last convolution brings it together with the bases since.
+    the attention computed of it: the sum of what the convolutions know there and the word's own
+    vector. A last convolution brings it together with the bases since.
     """
 
     def __init__(self, size: int, width: int, dropout: float):
@@ -140,8 +142,8 @@ class KmerEmbedding(nn.Module):
         line: torch.Tensor | None = None,
         at: int = 0,
     ):
-        """`x` (B, T, W) and what attention made of the words before each of its `positions` (T,),
-        `attended` (B, T, W); (B, T, W).
+        """`x` (B, T, W) and the output of the attention on the words before each of its `positions`
+        (T,), `attended` (B, T, W); (B, T, W).
         """
         return self.mix(x + attended + self.offset(positions % self.size), line=line, at=at)
 

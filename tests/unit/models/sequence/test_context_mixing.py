@@ -83,13 +83,13 @@ def test_own_counts_are_those_of_a_search_through_the_text():
 def test_every_rung_sums_to_one_and_steps_equal_the_whole(mixture, data):
     bases = data.bases[data.validation].copy()
     bases[:, 40] = 4
-    forecast, seen = mixture.forecast_bases(bases)
+    forecast, log_counts = mixture.forecast_bases(bases)
     np.testing.assert_allclose(np.exp(forecast).sum(axis=-1), 1, rtol=1e-9)
     state = MixtureState(mixture, len(bases), bases.shape[1])
     for t in range(bases.shape[1]):
         now, counts = state.forecast()
         np.testing.assert_allclose(now[:, 0], forecast[:, t], rtol=1e-9, atol=1e-12)
-        np.testing.assert_array_equal(counts[:, 0], seen[:, t])
+        np.testing.assert_array_equal(counts[:, 0], log_counts[:, t])
         state.push(bases[:, t])
 
 
