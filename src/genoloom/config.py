@@ -34,7 +34,7 @@ class PrepareOptions(Section):
     min_mac: int = Field(
         2,
         ge=0,
-        description="Keep sites whose minor allele is carried at least this often; 1 keeps "
+        description="Keep sites with at least this many copies of the minor allele; 1 keeps "
         "singletons.",
     )
     max_missing: Share = Field(
@@ -42,56 +42,57 @@ class PrepareOptions(Section):
     )
     multiallelic: Literal["split", "reject"] = Field(
         "split",
-        description="What becomes of sites with several alternate alleles; 'split' makes one "
-        "biallelic site of each.",
+        description="What to do with sites that have several alternate alleles; 'split' makes one "
+        "biallelic site of each allele.",
     )
     allow_unphased: Literal["no", "drop-sites", "drop-individuals"] = Field(
         "no",
-        description="Unphased heterozygotes are an error, unless their sites or their individuals "
-        "may be dropped.",
+        description="What to do with unphased heterozygotes: 'no' is an error; otherwise their "
+        "sites or their individuals are dropped.",
     )
     reference_mismatch: Literal["error", "reject"] = Field(
         "error",
-        description="A REF allele that differs from the FASTA stops the run, or rejects "
+        description="What to do when a REF allele differs from the FASTA: stop the run, or reject "
         "the record.",
     )
     map_min_rate: float = Field(
         0.1,
         gt=0,
-        description="A genetic map of fewer centimorgans per megabase in all is an error: it may "
-        "be in Morgans.",
+        description="A genetic map with fewer centimorgans per megabase, over its whole length, is"
+        " an error: it may be in Morgans.",
     )
     map_max_rate: float = Field(
         10.0,
         gt=0,
-        description="A genetic map of more centimorgans per megabase in all is an error: it may be "
-        "a rate.",
+        description="A genetic map with more centimorgans per megabase, over its whole length, is "
+        "an error: it may be a rate.",
     )
     overlapping: Literal["reject", "keep"] = Field(
         "reject",
-        description="A record that excludes an earlier one (both at one position, or a variant "
-        "inside a deletion) although the same haplotypes carry both; kept ones lose alternates in "
-        "synthetic haplotypes, which carry one of them.",
+        description="What to do with a record that excludes an earlier one (both at one position, "
+        "or a variant inside a deletion) although the same haplotypes carry both. If "
+        "such records are kept, a synthetic haplotype carries only one of them.",
     )
     ploidy: Literal["auto", "diploid", "haploid", "x-linked", "y-linked"] = Field(
         "auto",
-        description="Who has one haplotype: nobody, everybody, males next to diploid females, or "
-        "males alone; 'auto' knows X, Y and MT by their names, and the pseudo-autosomal regions.",
+        description="Which individuals have one haplotype: none, all, males (females have two), or"
+        " males (females have none); 'auto' recognises X, Y and MT by their names, and"
+        " the pseudo-autosomal regions.",
     )
     build: Literal["auto", "GRCh37", "GRCh38"] = Field(
         "auto",
-        description="Genome build, which says where the pseudo-autosomal regions are; 'auto' tells "
-        "it by the length of X or Y.",
+        description="Genome build, which says where the pseudo-autosomal regions are; 'auto' finds"
+        " it from the length of X or Y.",
     )
     haploid_heterozygous: Literal["reject", "missing"] = Field(
         "reject",
-        description="What becomes of a heterozygous call of a haploid individual: its site is "
-        "rejected, or the call is missing.",
+        description="What to do with a heterozygous call of a haploid individual: reject the site,"
+        " or set the call to missing.",
     )
     filters: Annotated[str, Field(pattern=r"^[^\s;,]+(,[^\s;,]+)*$")] = Field(
         "PASS,.",
-        description="Values of FILTER that are taken, commas between them; '.' is none given, "
-        "'all' takes every record.",
+        description="Values of FILTER that are accepted, separated by commas; '.' is no value, "
+        "'all' accepts every record.",
     )
 
 
@@ -121,7 +122,8 @@ class CohortOptions(Section):
     size: int | None = Field(
         None,
         ge=1,
-        description="Number of synthetic individuals; null makes as many as trained the model.",
+        description="Number of synthetic individuals; null makes as many as the training "
+        "individuals.",
     )
     populations: str = Field(
         "panel", description="'panel' keeps the training mix; or shares such as 'GBR:0.7,FIN:0.3'."
@@ -160,7 +162,7 @@ class CohortOptions(Section):
     meioses: float = Field(
         6.0,
         gt=0,
-        description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate a "
+        description="Meioses around the inbreeding loop: autozygosity is redrawn at this rate per "
         "Morgan; 6 for first cousins.",
     )
 
@@ -177,8 +179,8 @@ class PrivacyOptions(Section):
     )
     epsilon: Annotated[float, Field(gt=0)] | None = Field(
         3.0,
-        description="Mode statistics: how much may be told of anybody (differential privacy), by "
-        "all measurements of the cohort together. null: counts without noise, and no guarantee.",
+        description="Mode statistics: epsilon of differential privacy, for all measurements of the"
+        " cohort together. null: counts without noise, and no guarantee.",
     )
     delta: Annotated[float, Field(gt=0, lt=1)] = Field(
         1e-5,
@@ -217,15 +219,17 @@ class RedrawOptions(Section):
     """
 
     enabled: bool = Field(
-        False, description="Whether the workflow does it. The models are then sampled twice."
+        False, description="Whether the workflow runs it. The models are then sampled twice."
     )
     closer_than: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.01,
-        description="Too close: nearer to a training individual than all but this share of the "
-        "training individuals are to each other.",
+        description="An individual is too close when it is nearer to a training individual than "
+        "all but this share of the training individuals are to each other.",
     )
     attempts: int = Field(
-        10, ge=1, description="Draws for one individual before the run stops with an error."
+        10,
+        ge=1,
+        description="Most draws for one individual; after that the run stops with an error.",
     )
 
 
@@ -274,7 +278,8 @@ class ValidateOptions(Section):
     ld_window: int = Field(
         200,
         ge=50,
-        description="Common sites in a window of the linkage metrics; sites read at a time.",
+        description="Common sites per window of the linkage metrics; also the number of sites read"
+        " at a time.",
     )
     components: int = Field(4, ge=1, description="Principal components compared.")
     phaser: Literal["none", "beagle"] = Field(
@@ -296,8 +301,8 @@ class AuditOptions(Section):
     bootstrap: int = Field(
         1000,
         ge=FEWEST_RESAMPLES,
-        description="Bootstrap resamples of individuals, and shuffles of who trained; with fewer a "
-        "test could not reach its level.",
+        description="Bootstrap resamples of individuals, and permutations of membership; with "
+        "fewer than 199 a test could not reach its level.",
     )
     max_auc: Share = Field(
         0.6,
@@ -305,26 +310,26 @@ class AuditOptions(Section):
     )
     max_excess: Share = Field(
         0.03,
-        description="And when the upper bound of what exceeds the AUC that no faithful release can "
-        "avoid is no larger.",
+        description="The audit also needs that the upper bound of the excess over the unavoidable "
+        "AUC is no larger.",
     )
     shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] | Literal["auto"] = Field(
         "auto",
         description="Even number of times the generator is trained anew, on halves of the real "
-        "individuals, for a stronger attacker; 'auto': 4 where they are estimated to cost no more "
-        "than shadow_minutes, else none. 0: no such attacker.",
+        "individuals, for a stronger attack; 'auto': 4 where their estimated cost is "
+        "at most shadow_minutes, else none. 0: no such attack.",
     )
     shadow_minutes: float = Field(
         5.0,
         gt=0,
         description="CPU minutes that all shadow models of a generator together may cost with "
-        "'auto'. They are estimated from the work there is, not measured, so that every machine "
-        "decides alike.",
+        "'auto'. The cost is estimated from the size of the data, not measured, so "
+        "that every machine decides alike.",
     )
     shadow_steps: Annotated[float, Field(gt=0, le=1)] = Field(
         0.125,
-        description="Share of the generator's training steps that a shadow model takes. Fewer find "
-        "less; a release asks for 1.",
+        description="Share of the generator's training steps that a shadow model takes. With fewer"
+        " the attack is weaker; a release asks for 1.",
     )
     recipient: str | None = Field(
         None,
@@ -341,13 +346,12 @@ class ReleaseOptions(Section):
     )
     max_excess: Share = Field(
         0.03,
-        description="Largest upper bound of what exceeds the AUC that no faithful release can "
-        "avoid that may leave.",
+        description="Largest upper bound of the excess over the unavoidable AUC that may leave.",
     )
     max_tpr: Share = Field(
         0.025,
-        description="Largest true positive rate at 1 % false positives; where individuals are few, "
-        "what chance explains may leave too.",
+        description="Largest true positive rate at 1 % false positives; where individuals are few,"
+        " a larger rate that chance explains is allowed.",
     )
     max_epsilon: Annotated[float, Field(gt=0)] = Field(
         8.0,
@@ -370,20 +374,20 @@ class ReleaseOptions(Section):
     min_carriers: int = Field(
         5,
         ge=1,
-        description="The model must have left out alleles that fewer training individuals carry: "
-        "train.common.min_carriers.",
+        description="The model must have left out alleles with fewer carriers among the training "
+        "individuals (train.common.min_carriers).",
     )
     adapted_models: bool = Field(
         False,
         description="The model may have been adapted from another one (init_from). You vouch that "
-        "nobody of this panel trained that one: the gate cannot tell, and the audit is blind where "
-        "held-out individuals did.",
+        "no individual of this panel was in its training data: the gate cannot check "
+        "this, and the audit is invalid where held-out individuals were.",
     )
     consensus: bool = Field(False, description="Also release the personal FASTA.")
     canaries: str = Field(
         "",
-        description="Texts planted in the input, separated by commas; found in the bundle, they "
-        "stop it.",
+        description="Texts planted in the input, separated by commas; the release is refused if "
+        "the bundle contains one.",
     )
     licence: str = Field(
         "",

@@ -34,7 +34,7 @@ class UtilityOptions(FiniteSection):
         description="Held-out individuals that are imputed, equally many per population.",
     )
     array_bp: int = Field(
-        4000, ge=1, description="Base pairs for each site that imputed individuals have."
+        4000, ge=1, description="Base pairs per observed site of the imputed individuals."
     )
     beagle: Literal["auto", "none"] = Field(
         "auto", description="Impute with Beagle too, where it is found."
@@ -97,7 +97,7 @@ class UtilityOptions(FiniteSection):
 class Switched(Section):
     """A part of the workflow that runs where it is asked for."""
 
-    enabled: bool = Field(False, description="Whether the workflow does it.")
+    enabled: bool = Field(False, description="Whether the workflow runs it.")
 
 
 class UtilitySection(UtilityOptions, Switched):
@@ -117,7 +117,7 @@ class TrialOptions(FiniteSection):
         " VKORC1).",
     )  # fmt: skip
     causal_forest: bool = Field(
-        False, description="Also a causal forest, by econml: pip install 'genoloom[ite]'."
+        False, description="Also train a causal forest, by econml: pip install 'genoloom[ite]'."
     )
     individuals: int | None = Field(
         None, ge=100, description="Individuals of each training set, drawn with replacement where"
@@ -133,14 +133,15 @@ class TrialOptions(FiniteSection):
         1.0, description="Change in log-odds of treatment 1 for one sd of prognosis."
     )
     heterogeneity: Annotated[float, Field(ge=0, le=10)] = Field(
-        1.0, description="Factor of all that makes effects differ; 0 is one effect for everybody."
+        1.0,
+        description="Factor on all that makes effects differ; 0 gives everybody the same effect.",
     )
     hidden: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0, description="Strength of a confounder that is not measured; 0 is none."
     )
     noise: Annotated[float, Field(gt=0, le=1000)] | None = Field(
-        None, description="Standard deviation of the outcome given all else, in per cent; null"
-        " takes 12, and 3 for the time in range, which is a mean over many visits.",
+        None, description="Residual standard deviation of the outcome, in per cent; null takes 12,"
+                          " and 3 for the time in range, which is a mean over many visits.",
     )  # fmt: skip
     imbalance: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="Imbalance of ancestry: the share of individuals of other populations than"

@@ -26,7 +26,8 @@ class SequenceOptions(Section):
     min_length: int = Field(50, ge=1, description="Drop shorter sequences.")
     stranded: bool = Field(
         False,
-        description="Oriented sequences, such as promoters: the other strand is no example.",
+        description="Whether sequences are oriented, such as promoters; then their reverse "
+        "complements are not training examples.",
     )
     holdout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="Share of the sequences held out."
@@ -40,8 +41,8 @@ class SequenceOptions(Section):
     )
     label_column: str = Field(
         "label",
-        description="Columns of a table, with commas between them, that hold the label to generate "
-        "by: words, or numbers for bins.",
+        description="Columns of a table, with commas between them, that hold the label for "
+        "conditional generation: words, or numbers that are binned.",
     )
     bins: int = Field(
         5,
@@ -52,20 +53,20 @@ class SequenceOptions(Section):
     )
     split: Literal["homology", "chunks"] = Field(
         "homology",
-        description="Hold out whole homology clusters; or contiguous chunks of the records, where "
-        "repeats would weld clusters.",
+        description="Hold out whole homology clusters, or contiguous chunks of the records where "
+        "repeats would join the clusters.",
     )
     canaries: int = Field(
         0,
         ge=0,
         le=9999,
-        description="Random sequences to plant among the training ones; validation then tells "
+        description="Random sequences to plant among the training ones; the audit then finds "
         "whether models remember them.",
     )
     max_leakage: Share = Field(
         0.05,
-        description="Refuse a split in which a larger share of the holdout shares such a k-mer "
-        "with training.",
+        description="Refuse a split in which a larger share of the holdout shares a k-mer "
+        "(shared_kmer) with training.",
     )
 
 
@@ -79,14 +80,17 @@ class GenerateSequencesOptions(Section):
         "several columns the transformer can be asked for some: 'promoter+*'.",
     )
     temperature: float = Field(
-        1.0, gt=0, description="Below 1 draws likelier bases. Not for the GAN."
+        1.0,
+        gt=0,
+        description="Sampling temperature; below 1 likely bases become more frequent. "
+        "Not for the GAN.",
     )
     top_k: int = Field(
-        4, ge=1, le=4, description="Draw among this many of the likeliest bases. Not for the GAN."
+        4, ge=1, le=4, description="Draw from this many of the most likely bases. Not for the GAN."
     )
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="Draw among the likeliest bases of this probability together. Not for the GAN.",
+        description="Draw from the most likely bases with this total probability. Not for the GAN.",
     )
     guidance: float = Field(
         1.0, ge=0, description="Weight of the label in classifier-free guidance; transformer only."
@@ -95,9 +99,8 @@ class GenerateSequencesOptions(Section):
     label_candidates: int = Field(
         32,
         ge=0,
-        description="Candidates for a sequence, at most, of which a transformer that has a "
-        "label classifier keeps one that it agrees with; 0, or a prompt, leaves the classifier "
-        "out.",
+        description="Most candidates per sequence for rejection sampling by the label classifier "
+        "of a transformer; 0, or a prompt, leaves the classifier out.",
     )
 
 
@@ -107,18 +110,20 @@ class InfillOptions(Section):
     max_gap: int = Field(
         64, ge=1, description="Fill runs of at most this many N; longer ones stay."
     )
-    flank: int = Field(128, ge=1, description="Known bases on either side that a gap is filled by.")
+    flank: int = Field(
+        128, ge=1, description="Known bases on either side that are used to fill a gap."
+    )
     candidates: int = Field(
         64,
         ge=1,
-        description="Candidates for each gap, of which one is kept by what follows the gap.",
+        description="Candidates per gap; one is kept, weighted by the bases after the gap.",
     )
     label: str = Field("", description="Label of the sequences; empty for none.")
 
 
 class SequenceMarkovOptions(Section):
-    """Interpolated Markov chain over bases, with position in sets of one orientation; all chosen on
-    validation sequences.
+    """Interpolated Markov chain over bases, with position in oriented sets; all settings are chosen
+    on validation sequences.
     """
 
     max_order: int = Field(
@@ -130,32 +135,32 @@ class SequenceMarkovOptions(Section):
 
 
 class SequenceContextMixingOptions(SequenceMarkovOptions):
-    """The Markov chain and what the sequence's own past adds: its composition and its repeats."""
+    """The Markov chain, mixed with the sequence's own composition and repeats."""
 
 
 class SequenceTransformerOptions(Section):
-    """Causal transformer over bases, with convolutions under the attention and the Markov chain
+    """Causal transformer over bases, with convolutions before the attention and the Markov chain
     built in.
     """
 
     steps: int = Field(1400, ge=1, description="Optimiser steps of the schedule.")
-    batch: int = Field(32, ge=1, description="Sequences a step.")
+    batch: int = Field(32, ge=1, description="Sequences per step.")
     width: int = Field(
         64, ge=16, le=4096, description="Model width; a multiple of twice the heads."
     )
     layers: int = Field(
-        1, ge=0, le=64, description="Attention layers; 0 leaves a pure convolution."
+        1, ge=0, le=64, description="Attention layers; 0 gives a purely convolutional network."
     )
     convolutions: int = Field(
-        6, ge=0, le=64, description="Dilated causal convolutions under the attention."
+        6, ge=0, le=64, description="Dilated causal convolutions before the attention."
     )
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     kmer_size: int = Field(
         1,
         ge=1,
         le=8,
-        description="Bases of a token of the attention; 6 for windows of thousands of bases. "
-        "Forecasts are by base whatever it is.",
+        description="Bases per token of the attention; 6 for windows of thousands of bases. Every "
+        "base is predicted, whatever the value.",
     )
     dropout: float | None = Field(
         None,
@@ -172,14 +177,14 @@ class SequenceTransformerOptions(Section):
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations without gain. Null never stops early: on "
-        "repeats the gain over the chain comes late.",
+        description="Stop after this many evaluations without improvement. Null never stops early:"
+        " in repeats the improvement over the chain comes late.",
     )
     fim_rate: Share = Field(
         0.0,
-        description="Share of the steps in which what comes after a random place is read first, "
-        "so that gaps can be filled given both sides. 0 trains from left to right alone. Needs "
-        "kmer_size 1.",
+        description="Share of the steps with fill-in-the-middle: the bases after a random position"
+        " are read first, so that gaps can be filled given both sides. 0 trains from "
+        "left to right alone. Needs kmer_size 1.",
     )
 
     _heads_divide_width = field_validator("heads")(heads_divide_width)
@@ -196,7 +201,7 @@ class SequenceGanOptions(Section):
     """Wasserstein GAN with gradient penalty over bases."""
 
     steps: int = Field(1000, ge=1, description="Generator steps of the schedule.")
-    batch: int = Field(64, ge=2, description="Sequences a step.")
+    batch: int = Field(64, ge=2, description="Sequences per step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     width: int = Field(64, ge=8, le=4096, description="Channels of generator and critic.")
     latent: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
@@ -212,14 +217,14 @@ class SequenceGanOptions(Section):
     edit_penalty: float = Field(
         3.0,
         ge=0,
-        description="Weight of the share of bases that are edited. Without it edits grow and wear "
-        "away what the chain knew.",
+        description="Weight of the share of bases that are edited. Without it the edits grow and "
+        "undo what the chain learned.",
     )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations without gain; null never stops early.",
+        description="Stop after this many evaluations without improvement; null never stops early.",
     )
 
 
@@ -229,20 +234,23 @@ class AuditSequencesOptions(Section):
     bootstrap: int = Field(
         1000,
         ge=FEWEST_RESAMPLES,
-        description="Bootstrap resamples of sequences, and shuffles of who trained; with fewer a "
-        "test could not reach its level.",
+        description="Bootstrap resamples of sequences, and permutations of membership; with fewer "
+        "than 199 a test could not reach its level.",
     )
     max_auc: Share = Field(
         0.6,
         description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
     )
     max_compared: int = Field(
-        500, ge=20, description="Sequences of each kind that are compared, at most."
+        500,
+        ge=20,
+        description="Most sequences per group (training, holdout, synthetic) that are compared.",
     )
     stranded: bool | None = Field(
         None,
-        description="Oriented sequences: the other strand does not count. null takes what the "
-        "headers say (stranded=true), and counts both strands where they say nothing.",
+        description="Whether sequences are oriented, so that the other strand does not count. null"
+        " takes what the headers say (stranded=true), and counts both strands where "
+        "they say nothing.",
     )
 
 
@@ -255,12 +263,13 @@ class ValidateSequencesOptions(Section):
         description="Number of permutations (random halves) used for the null standard deviation.",
     )
     max_compared: int = Field(
-        500, ge=10, description="Sequences that are aligned for identities, at most."
+        500, ge=10, description="Most sequences that are aligned for identities."
     )
     stranded: bool | None = Field(
         None,
-        description="Oriented sequences: the other strand does not count. null takes what the "
-        "headers say (stranded=true), and counts both strands where they say nothing.",
+        description="Whether sequences are oriented, so that the other strand does not count. null"
+        " takes what the headers say (stranded=true), and counts both strands where "
+        "they say nothing.",
     )
     motifs: str = Field(
         "",
@@ -269,7 +278,9 @@ class ValidateSequencesOptions(Section):
         "(matrices need pip install 'genoloom[motifs]'); empty for none.",
     )
     max_classified: int = Field(
-        300, ge=20, description="Sequences of each kind that the convolutional classifier is shown."
+        300,
+        ge=20,
+        description="Most sequences per group (real, synthetic) for the convolutional classifier.",
     )
     coding: Literal["none", "orfs", "frame"] = Field(
         "none",
@@ -279,7 +290,8 @@ class ValidateSequencesOptions(Section):
     guidance_sweep: str = Field(
         "",
         description="Weights, such as 0,1,1.5,2.5, at which sequences are drawn anew to measure "
-        "what guidance does to the labels; only of a model that has both. Empty for none.",
+        "the effect of guidance on the labels; only for a model with labels and "
+        "guidance. Empty for none.",
     )
 
 

@@ -10,7 +10,7 @@ from genoloom.config_section import Section, Share, heads_divide_width
 
 MINUTES = (
     "Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the "
-    "first ones. What comes out then depends on the machine; a resumed training keeps its schedule."
+    "first ones. The result then depends on the machine; a resumed training keeps its schedule."
 )
 
 
@@ -60,8 +60,8 @@ class TrainOptions(Section):
     time_limit_minutes: float | None = Field(
         None,
         gt=0,
-        description="Stop training, save and exit with code 75 after this time; a rerun goes on. "
-        "For batch systems.",
+        description="Stop training, save and exit with code 75 after this time; a rerun continues."
+        " For batch systems.",
     )
 
     @model_validator(mode="before")
@@ -83,7 +83,8 @@ class IndependentOptions(Section):
     shrinkage: float = Field(
         2.0,
         gt=0,
-        description="Weight, in haplotypes, of the pooled frequency in each population's own.",
+        description="Weight, in haplotypes, of the frequency over all populations in the frequency"
+        " of each population.",
     )
 
 
@@ -118,7 +119,8 @@ class MatchedMosaicOptions(Section):
         100,
         ge=1,
         le=4096,
-        description="Preceding sites on which both haplotypes must agree, rounded up to eights.",
+        description="Preceding sites on which both haplotypes must agree, rounded up to a multiple"
+        " of eight.",
     )
     match_cm: float = Field(
         0.0, ge=0, description="Preceding centimorgans on which they must agree as well."
@@ -130,12 +132,14 @@ class HmmOptions(Section):
     maximisation.
     """
 
-    steps: int = Field(30, ge=1, description="Most iterations, each over all training haplotypes.")
+    steps: int = Field(
+        30, ge=1, description="Maximum number of iterations, each over all training haplotypes."
+    )
     clusters: int | None = Field(
         None,
         ge=1,
         le=800,
-        description="Clusters; null takes one for six training haplotypes, at most 400.",
+        description="Clusters; null takes one per six training haplotypes, at most 400.",
     )
     block_size: int = Field(
         8, ge=1, le=64, description="Sites between possible jumps; 1 allows them everywhere."
@@ -143,10 +147,13 @@ class HmmOptions(Section):
     pseudo_count: float = Field(
         0.03,
         gt=0,
-        description="Weight, in haplotypes, of a site's overall frequency in that of each cluster.",
+        description="Weight, in haplotypes, of a site's overall frequency in the frequency of each"
+        " cluster.",
     )
     patience: int | None = Field(
-        2, ge=1, description="Stop after this many iterations without gain; null never stops early."
+        2,
+        ge=1,
+        description="Stop after this many iterations without improvement; null never stops early.",
     )
 
 
@@ -157,8 +164,8 @@ class LiStephensOptions(Section):
 
     populations: bool = Field(
         True,
-        description="Let templates of the own population count for more; false copies from "
-        "everybody alike.",
+        description="Whether templates of the haplotype's own population have a larger weight; "
+        "false gives all the same weight.",
     )
     fit_haplotypes: int = Field(
         60, ge=1, description="Haplotypes of the validation set that the numbers are fitted to."
@@ -186,53 +193,53 @@ class TransformerOptions(Section):
         "fewer below 1000 haplotypes (14 at 250), and at most 8000 steps.",
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
-    batch: int = Field(32, ge=1, description="Haplotypes a step.")
+    batch: int = Field(32, ge=1, description="Haplotypes per step.")
     block_size: int | None = Field(
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose tokens cover "
-        "the cohort: 32 where sites are linked.",
+        description="Sites per token; null takes the longest of 32, 16, 8 and 4 whose tokens cover"
+        " the cohort: 32 where sites are linked.",
     )
     context: int = Field(
         64,
         ge=4,
         le=4096,
-        description="Blocks of context; memory and time a site do not grow with the contig.",
+        description="Blocks of context; memory and time per site do not grow with the length of "
+        "the contig.",
     )
     window: int | None = Field(
         None,
         ge=64,
         description="Sites of a window: a contig longer than one and a half is trained window by "
-        "window, each with steps of its own, in the workflow as jobs of their own. null trains "
-        "every contig whole. 16384 suits chromosomes.",
+        "window, each with its own steps and, in the workflow, its own job. null "
+        "trains every contig whole. 16384 suits chromosomes.",
     )
     overlap: int | None = Field(
         None,
         ge=0,
-        description="Sites in which windows overlap, rounded up to blocks; what is drawn after a "
-        "border goes on from there. null takes half the context.",
+        description="Sites in which windows overlap, rounded up to blocks; drawing continues from "
+        "there across the boundary. null takes half the context.",
     )
     vocabulary_size: int = Field(
         64,
         ge=2,
         le=1024,
-        description="Distinct training blocks kept per token; others are reached through the "
-        "mutation kernel.",
+        description="Distinct training blocks kept per token; others are drawn as mutations of "
+        "them.",
     )
     min_token_carriers: int = Field(
         2,
         ge=1,
-        description="Training haplotypes that must share a block for it to be a token: a token of "
-        "one is that individual's block. Rarer blocks are learned from as crossovers and mutations "
-        "of tokens.",
+        description="Training haplotypes that must share a block for it to be a token; with 1, a "
+        "token can be the block of one individual. Rarer blocks are learned from as "
+        "crossovers and mutations of tokens.",
     )
     width: int = Field(
         64,
         ge=16,
         le=4096,
-        description="Model width; a multiple of twice the heads. Cohorts of thousands can "
-        "feed 128.",
+        description="Model width; a multiple of twice the heads. 128 suits cohorts of thousands.",
     )
     layers: int = Field(3, ge=1, le=64, description="Transformer layers.")
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
@@ -249,9 +256,10 @@ class TransformerOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How tokens are drawn: 1 by the network's chances, lower ones likely tokens "
-        "more often. null takes what makes synthetic haplotypes as near to each other as training "
-        "ones are, from 0.9 to 1. Likelihoods do not depend on it.",
+        description="Sampling temperature of tokens: 1 uses the network's probabilities; below 1 "
+        "likely tokens become more frequent. null finds the value that makes synthetic"
+        " haplotypes as near to each other as training ones are, from 0.9 to 1. "
+        "Likelihoods do not depend on it.",
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int | None = Field(
@@ -262,14 +270,14 @@ class TransformerOptions(Section):
     patience: int | None = Field(
         5,
         ge=1,
-        description="Stop after this many evaluations without gain; null never stops early.",
+        description="Stop after this many evaluations without improvement; null never stops early.",
     )
     max_gap: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Stop when training haplotypes cost this share less bits than validation "
-        "haplotypes; null only records the gap.",
+        description="Stop when the bits of training haplotypes are lower than of validation "
+        "haplotypes by this share; null only records the gap.",
     )
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
@@ -289,14 +297,14 @@ class GanOptions(Section):
         "transformer's, and at least 1,200.",
     )
     minutes: float | None = Field(None, gt=0, description=MINUTES)
-    batch: int = Field(32, ge=2, description="Haplotypes a step.")
+    batch: int = Field(32, ge=2, description="Haplotypes per step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     block_size: int | None = Field(
         None,
         ge=4,
         le=128,
-        description="Sites a token; null takes the longest of 32, 16, 8 and 4 whose tokens cover "
-        "the cohort: 32 where sites are linked.",
+        description="Sites per token; null takes the longest of 32, 16, 8 and 4 whose tokens cover"
+        " the cohort: 32 where sites are linked.",
     )
     vocabulary_size: int = Field(
         64, ge=2, le=256, description="Distinct training blocks kept per token."
@@ -333,31 +341,32 @@ class GanOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How tokens are drawn: 1 by the network's chances, lower ones likelier tokens "
-        "more often; their frequencies stay as in training. null takes what makes synthetic "
-        "haplotypes as near to each other as training ones are, from 0.6 to 1.",
+        description="Sampling temperature of tokens: 1 uses the network's probabilities; below 1 "
+        "likely tokens become more frequent, but their frequencies stay as in "
+        "training. null finds the value that makes synthetic haplotypes as near to "
+        "each other as training ones are, from 0.6 to 1.",
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations without gain; null never stops early.",
+        description="Stop after this many evaluations without improvement; null never stops early.",
     )
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
 
 
 class CopyingNetworkOptions(Section):
-    """Network over templates: recurrent copying as attention, with weights that belong to no place,
-    and exact likelihood.
+    """Network over templates: recurrent copying as attention, with weights that all positions
+    share, and exact likelihood.
     """
 
     steps: int = Field(
         800,
         ge=1,
-        description="Optimiser steps of the schedule; the same for contigs and cohorts of "
-        "any size.",
+        description="Optimiser steps of the schedule; one value for contigs and cohorts of any "
+        "size.",
     )
     minutes: float | None = Field(
         None, gt=0, description="Length of the schedule in minutes, in place of steps."
@@ -366,8 +375,9 @@ class CopyingNetworkOptions(Section):
         None,
         ge=2,
         le=32,
-        description="Sites a token; null takes 16 where sites are linked, 8 where templates are "
-        "fewer than 1000 or their tokens do not cover the cohort, and 2 where sites are unlinked.",
+        description="Sites per token; null takes 16 where sites are linked, 8 where templates are "
+        "fewer than 1000 or their tokens do not cover the cohort, and 2 where sites "
+        "are unlinked.",
     )
     vocabulary_size: int = Field(
         64,
@@ -385,8 +395,8 @@ class CopyingNetworkOptions(Section):
     match_carriers: int = Field(
         1,
         ge=1,
-        description="Templates that must equal a haplotype on its last sites, and carry a token, "
-        "to be counted; fewer count as none. More than 1 cost likelihood.",
+        description="Smallest number of templates that must equal a haplotype on its last sites "
+        "and carry a token; fewer are not counted. More than 1 lowers the likelihood.",
     )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = Field(
@@ -396,9 +406,10 @@ class CopyingNetworkOptions(Section):
         None,
         ge=0.1,
         le=2,
-        description="How tokens are drawn: 1 by the network's chances, lower ones likely tokens "
-        "more often. null takes what makes synthetic haplotypes as near to each other as templates "
-        "are, from 0.8 to 1. Likelihoods do not depend on it.",
+        description="Sampling temperature of tokens: 1 uses the network's probabilities; below 1 "
+        "likely tokens become more frequent. null finds the value that makes synthetic"
+        " haplotypes as near to each other as templates are, from 0.8 to 1. "
+        "Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     evaluate_every: int | None = Field(
@@ -409,7 +420,7 @@ class CopyingNetworkOptions(Section):
     patience: int | None = Field(
         None,
         ge=1,
-        description="Stop after this many evaluations without gain; null never stops early.",
+        description="Stop after this many evaluations without improvement; null never stops early.",
     )
 
 

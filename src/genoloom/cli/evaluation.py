@@ -29,7 +29,7 @@ label_option = click.option(
     "--name",
     default="synthetic",
     show_default=True,
-    help="What to call the synthetic data in the tables.",
+    help="Name of the synthetic data in the tables.",
 )
 
 

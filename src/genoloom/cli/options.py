@@ -290,7 +290,7 @@ baselines_option = renamed_option(
     help="Table of a baseline, to show with this one. Repeat.",
 )  # fmt: skip
 name_option = click.option(
-    "--name", required=True, help="What to call the synthetic data in the tables."
+    "--name", required=True, help="Name of the synthetic data in the tables."
 )
 details_option = file_option(
     "--details", "Data of the report's plots to write (JSON).", former="--figures"
@@ -325,7 +325,7 @@ state_option = click.option(
     "--state",
     type=DIRECTORY,
     required=True,
-    help="Training state, so that a stopped job can go on.",
+    help="Directory of the training state, so that a stopped job can be resumed.",
 )
 
 

@@ -103,10 +103,11 @@ def sequences_generate(sections, **given):
 @file_option("--synthetic", "Synthetic FASTA.")
 @file_option(
     "--train",
-    "Real sequences that the generator learnt from; without them halves of --holdout are compared.",
+    "Training: real sequences that the generator learned from; without them halves of --holdout "
+    "are compared.",
     required=False,
 )
-@file_option("--holdout", "Real sequences that it has not seen.")
+@file_option("--holdout", "Holdout: real sequences that the generator was not trained on.")
 @file_option("--model", "Model, for bits per base.", required=False)
 @baselines_option
 @file_option("--out", "Table to write.")
@@ -125,8 +126,8 @@ def sequences_validate(sections, **given):
 @sequences.command("audit")
 @name_option
 @file_option("--synthetic", "Synthetic FASTA.")
-@file_option("--train", "Real sequences that the generator learnt from.")
-@file_option("--holdout", "Real sequences that it has not seen.")
+@file_option("--train", "Training: real sequences that the generator learned from.")
+@file_option("--holdout", "Holdout: real sequences that the generator was not trained on.")
 @file_option("--model", "Model, for the attack by likelihood.", required=False)
 @baselines_option
 @file_option("--out", "Private table to write; its directory is closed to others.")

@@ -54,7 +54,10 @@ def init(**given):
 
 @click.command()
 @click.option(
-    "-C", "--directory", type=DIRECTORY, help="A study: its panels and options are taken."
+    "-C",
+    "--directory",
+    type=DIRECTORY,
+    help="Directory of a study; its panels and options are used.",
 )
 @click.option("--panel", help="Only this panel of the study.")
 @files_option("--variants", "files", f"Without a study: {ANY_TOOL}")
@@ -64,18 +67,18 @@ def init(**given):
     type=click.IntRange(min=2),
     help="Number of training individuals, before there are any files.",
 )
-@click.option("--sites", type=click.IntRange(min=1), help="Number of sites; with --individuals.")
+@click.option("--sites", type=click.IntRange(min=1), help="Number of sites; needs --individuals.")
 @click.option(
     "--megabases",
     type=click.FloatRange(min=0, min_open=True),
-    help="Length that the sites cover; with --individuals. Without it they are taken as unlinked.",
+    help="Length that the sites cover; with --individuals. Without it sites are taken as unlinked.",
 )
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.5,
     show_default=True,
-    help="Share of the individuals of --variants that will not train.",
+    help="Share of the individuals of --variants that will be held out.",
 )
 @click.option(
     "--synthetic",
@@ -173,7 +176,7 @@ def plan(
     type=DIRECTORY,
     default=".",
     show_default=True,
-    help="Where config/ is and results/ go.",
+    help="Directory of the study, with config/ and results/.",
 )
 @click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
 @click.option(

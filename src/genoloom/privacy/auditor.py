@@ -28,7 +28,7 @@ from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
 from genoloom.validation.verdicts import Verdict, worst
 
-MIN_POPULATION = 20  # individuals a role; of smaller groups nothing is made public
+MIN_POPULATION = 20  # individuals per role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
@@ -95,7 +95,7 @@ class Auditor:
         return stacked(features, self.population, self.member, derive_seed(self.seed, "stacked"))
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Populations of at least `MIN_POPULATION` individuals a role, as masks over everybody."""
+        """Populations of at least `MIN_POPULATION` individuals per role, as masks over everybody."""
         masks = {name: self.population == name for name in sorted(set(self.population))}
         return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 

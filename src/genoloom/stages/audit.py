@@ -34,7 +34,7 @@ from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
 
-# individuals a role whom the model is asked about: it can take as long as training does
+# individuals per role whom the model is asked about: it can take as long as training does
 SCORED_INDIVIDUALS = 150
 
 

@@ -33,7 +33,7 @@ TEMPLATE, MUTATION = 2**40, 2**41  # counters of the draws; the counters of the 
 
 
 class Templates:
-    """Which training haplotypes a population copies from.
+    """Which training haplotypes per population copies from.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ with.
 
 import numpy as np
 
-RATES = (0.3, 1.0, 3.0, 10.0, 30.0)  # switches a centimorgan
+RATES = (0.3, 1.0, 3.0, 10.0, 30.0)  # switches per centimorgan
 ERRORS = (0.0005, 0.002)  # chance that a copied allele differs
 TEMPLATES, ROWS, SITES = 1000, 16, 8192  # at most
 
