@@ -41,6 +41,14 @@ def share(n: int) -> slice:
     return slice(rank(), n, size())
 
 
+def part_ways() -> None:
+    """Let each process draw random numbers of its own for the rest of a step: until now all have
+    drawn the same.
+    """
+    if rank():
+        torch.manual_seed(torch.initial_seed() + rank())
+
+
 def sum_gradients(parameters: Iterable[torch.nn.Parameter], loss: torch.Tensor) -> float:
     """Replace the gradients by their sums over the processes, and return that of `loss`, a scalar.
 

@@ -227,8 +227,7 @@ def _advance(
             )
         if time.monotonic() - progress.saved > checkpoint_every_s:
             progress.save(model)
-        of_helper = (processes.rank(),) if processes.rank() else ()
-        torch.manual_seed(derive_seed(run.seed, "step", progress.step, *of_helper))
+        torch.manual_seed(derive_seed(run.seed, "step", progress.step))
         started = time.monotonic()
         losses = model.train_step(progress.step, progress.step / steps)
         if not progress.paced:

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import psutil
 import pytest
-from helpers import call_genoloom, run_genoloom
+from helpers import call_genoloom, founder_mosaic, make_panel, run_genoloom
 from safetensors.numpy import load_file
 
 from genoloom.formats.histories import read_history
+from genoloom.formats.pgen import PanelWriter
 from genoloom.training import processes
 
 STEPS = (
@@ -99,6 +100,27 @@ def test_two_processes_learn_what_one_does(trained):
         for name in ("one", "two")
     ]
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_two_processes_learn_haplotypes_as_one_does(tmp_path):
+    """Whose input alleles are mutated and whose tokens are not told does not depend on them."""
+    panel = make_panel(founder_mosaic(64, 120, np.random.default_rng(1)))
+    with PanelWriter(tmp_path / "1", panel.individuals, panel.sites.contig) as writer:
+        writer.append(panel.sites, panel.haplotypes.read(0, 64))
+    (tmp_path / "1.summary.json").write_text('{"contig": "20", "records": 64, "kept": 64}')
+    done = call_genoloom("split", "--panel", tmp_path / "1", "--out", tmp_path / "split.tsv",
+                         "--summary", tmp_path / "s.json", "--kinship", "false")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    losses = {}
+    for n, call in ((1, call_genoloom), (2, run_genoloom)):
+        place = tmp_path / str(n)
+        done = call("train", "transformer", "--panel", tmp_path / "1", "--split",
+                    tmp_path / "split.tsv", "--model", place / "m.safetensors", "--history",
+                    place / "h.tsv", "--state", place / "state", *STEPS, "--processes", n)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        losses[n] = [row["loss"] for row in read_history(place / "h.tsv")[1:]]
+    assert len(losses[1]) == 3
+    np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)
 
 
 def test_the_same_number_of_processes_gives_the_same_bytes(trained):

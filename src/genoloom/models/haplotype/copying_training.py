@@ -192,14 +192,18 @@ class CopyingTraining(AveragedTraining):
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
         chosen = rng.choice(len(self.trained), min(BLOCKS_A_STEP, len(self.trained)), replace=False)
-        loss = 0.0
-        for k in chosen:
-            block = self.trained[k]
-            rows = rng.choice(len(block.row), min(ROWS_A_STEP, len(block.row)), replace=False)
-            loss = loss + block.nats(self.model, torch.from_numpy(rows)).mean() / block.sites / len(
-                chosen
-            )
-        return {"loss": self.descend(loss / math.log(2), fraction)}
+        blocks = [self.trained[k] for k in chosen]
+        n = min(ROWS_A_STEP, len(blocks[0].row))  # all blocks of a stretch have as many rows
+        rows = [torch.from_numpy(rng.choice(len(b.row), n, replace=False)) for b in blocks]
+
+        def loss_of(some: slice) -> torch.Tensor:
+            loss = 0.0
+            for block, own in zip(blocks, rows, strict=True):
+                nats = block.nats(self.model, own[some]).mean() * (len(own[some]) / n)
+                loss = loss + nats / block.sites / len(blocks)
+            return loss / math.log(2)
+
+        return {"loss": self.descend_rows(n, loss_of, fraction)}
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:

@@ -134,6 +134,7 @@ class TransformerTraining(AveragedTraining):
         bases, label, part = bases[mine], label[mine], self.fold[at][mine] + 1
         suffix = None if suffix is None else suffix[mine]
         self.model.train()
+        processes.part_ways()
 
         def loss_of(some: slice) -> torch.Tensor:
             log_prob = base_log_probabilities(
