@@ -97,8 +97,10 @@ bench-peers: $(STAMP)  ## Seconds of prepare, consensus, generate and the workfl
 bench-scale: $(STAMP)  ## Time and memory against sites and individuals, on simulated data; needs msprime, bcftools and plink2
 	$(MEASURE) scale $(BENCH)
 
-bench-utility: $(STAMP)  ## Treatment effects, imputation, association, scores and ancestry from synthetic haplotypes; needs the development data
+bench-utility: $(STAMP)  ## Treatment effects, star alleles, imputation, association, scores and ancestry from synthetic haplotypes; needs the development data
 	$(MEASURE) treatment_effects
+	$(MEASURE) pharmacogenes
+	$(MEASURE) rare_imputation
 	$(MEASURE) utility_tasks $(BENCH)
 
 # FUZZ takes further options: make fuzz FUZZ="--targets vcf --mutants 1000"; see tests/fuzzing

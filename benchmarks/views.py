@@ -101,13 +101,18 @@ def by_seed(column: str, digits: int = 3) -> Column:
     return lambda rows: " ".join(number(row[column], digits) for row in rows if row[column])
 
 
+def splits(rows: list[dict]) -> str:
+    """How many splits there are rows of."""
+    return str(len({row["seed"] for row in rows}))
+
+
 LEARNERS = ("S", "T", "X", "DR", "constant effect")
 BINS = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
 
 
 def effects(name: str) -> list[str]:
     """Root PEHE of learners over that of the same learner trained on real data."""
-    ratios: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    ratios: dict[str, Column] = {"splits": splits}
     ratios |= {learner: median("ratio", learner=learner) for learner in LEARNERS}
     ratios |= {"diplotype TV": median("tv"), "unmatched": median("unmatched", 3)}
     return grouped(name, {"trained on": "data"}, ratios)
@@ -123,7 +128,7 @@ def pharmacogenes() -> list[str]:
                 by_seed.setdefault(r["seed"], []).append(float(r["value"]))
         return number(str(np.median([max(own) for own in by_seed.values()])), 2)
 
-    columns: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    columns: dict[str, Column] = {"splits": splits}
     columns |= {"diplotype TV": median("value", metric="diplotype_tv", population="all")}
     columns |= {"worst population": worst}
     columns |= {"phenotype TV": median("value", metric="phenotype_tv", population="all")}
@@ -134,7 +139,7 @@ def pharmacogenes() -> list[str]:
 
 def warfarin() -> list[str]:
     """Root PEHE of learners over that of real data, and right doses."""
-    columns: dict[str, Column] = {"splits": lambda rows: str(len({row["seed"] for row in rows}))}
+    columns: dict[str, Column] = {"splits": splits}
     columns |= {
         learner: median("value", metric="root_pehe_ratio", learner=learner) for learner in LEARNERS
     }
@@ -146,7 +151,7 @@ def warfarin() -> list[str]:
     return [line for line in lines if not line.startswith("| truth ")]
 
 
-def tasks(data_set: str) -> list[str]:
+def tasks(data_set: str, name: str = "utility_tasks") -> list[str]:
     """Values of the real panel, and ratios to it; the slope is the value."""
 
     def cell(metric: str, column: str = "ratio", **where: str) -> Column:
@@ -158,12 +163,21 @@ def tasks(data_set: str) -> list[str]:
 
     imputed = {b: cell("dosage_r2", method="li_stephens", bin=b) for b in BINS}
     others = {
-        "slope": cell("effect_slope", "value"),
+        "slope": cell("effect_slope", "value", method=""),
         "score": cell("score_r2"),
         "ancestry": cell("balanced_accuracy"),
         "projection": cell("projection_r2"),
     }
-    return grouped("utility_tasks", {"panel": "data"}, imputed | others, set=data_set)
+    return grouped(name, {"panel": "data"}, imputed | others, set=data_set)
+
+
+def rare(data_set: str) -> list[str]:
+    """Dosage r2 over that of the real panel, by options of the generator and size of the panel."""
+    bins = ("<0.5%", "0.5-1%", "<1%", "1-5%", "5-20%", "20-50%")
+    columns = {"splits": splits} | {name: median("ratio", bin=name) for name in bins}
+    keys = {"panel": "data", "options": "options", "times": "factor"}
+    lines = grouped("rare_imputation", keys, columns, set=data_set)
+    return [line for line in lines if not line.startswith("| real ")]
 
 
 def leaks() -> list[str]:
@@ -260,6 +274,10 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "warfarin": warfarin,
     "utility-dpyd": partial(tasks, "dpyd-slice"),
     "utility-chr15": partial(tasks, "chr15"),
+    "utility-demo": partial(tasks, "demo", "utility_tasks.demo"),
+    "treatment-effects-demo": partial(effects, "treatment_effects.demo"),
+    "rare-imputation": partial(rare, "dpyd-slice"),
+    "rare-imputation-chr15": partial(rare, "chr15"),
     "leak-budget": leaks,
     "shadow-models": partial(shadows, "shadow_models"),
     "shadow-shares": partial(shadows, "shadow_models.shares"),

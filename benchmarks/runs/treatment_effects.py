@@ -9,13 +9,16 @@ held-out real individuals. Rows of a generator's name have its genotypes and the
 model for all else; `factorised` and `joint` are the other routes to a synthetic trial, learnt from
 the real one. `ratio` is the root PEHE over that of the same learner trained on real data. `tv` is
 the largest total-variation distance of diplotype frequencies from the held-out individuals over the
-populations; the row `real` has it for the training individuals. Synthetic files that an earlier run
-made are used again.
+populations; the row `real` has it for the training individuals. `bias_within` is the share of
+diplotypes and phenotypes whose mean error is at most a tenth of their effect, or within two
+spreads over draws of that of real data. Synthetic files that an earlier run made are used again.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.options import add_shared
 from benchmarks.runner import NO_FILES, Case, kept_samples
@@ -25,11 +28,11 @@ from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import read_genotypes
 from genoloom.report.summary import as_text
 from genoloom.stages.treatment_effects import read_group
-from genoloom.treatment.study import CONTROLS, REAL, ROUTES, diplotype_rows, effect_rows
+from genoloom.treatment.study import CONTROLS, REAL, ROUTES, TRUTH, diplotype_rows, effect_rows
 
 BUILD = "GRCh37"
 METRICS = ["root_pehe", "ratio", "ate_error", "regret", "rank_agreement", "calibration_slope"]
-COLUMNS = f"data learner {' '.join(METRICS)} tv unmatched"
+COLUMNS = f"data learner {' '.join(METRICS)} bias_within tv unmatched"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +74,24 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
         for learner in dict.fromkeys(key[1] for key in whole if key[0] == source):
             own = {m: whole.get((source, learner, m)) for m in METRICS}
             own["ratio"] = whole[source, learner, "root_pehe_ratio"]
+            own["bias_within"] = bias_within(found, source, learner)
             more = {"tv": max(tv, default=None), "unmatched": unmatched}
             yield {"data": label, "learner": learner} | own | more
+
+
+def bias_within(rows: list[dict], data: str, learner: str) -> float:
+    """Share of groups whose bias is small, or like that of real data."""
+    effect = {r["group"]: r["value"] for r in rows if (r["data"], r["metric"]) == (TRUTH, "effect")}
+    bias = {
+        (r["data"], r["group"]): r
+        for r in rows if (r["learner"], r["metric"]) == (learner, "bias")
+    }  # fmt: skip
+    within = []
+    for group, true in effect.items():
+        own, real = bias[data, group]["value"], bias[REAL, group]
+        near = abs(own - real["value"]) <= 2 * (real["sd"] or 0)
+        within.append(near or abs(own) <= 0.1 * abs(true))
+    return float(np.mean(within))
 
 
 def summary(rows: list[dict]) -> str:
