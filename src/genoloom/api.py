@@ -46,12 +46,7 @@ from genoloom.panel import Panel
 from genoloom.panels.comparands import Comparands, open_comparands, open_real, source_files
 from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import Attack, Metric, as_attack, as_metric
-from genoloom.sequence_api import (
-    RealSequences,
-    SequenceModel,
-    SyntheticSequences,
-    free_folder,
-)
+from genoloom.sequence_api import RealSequences, SequenceModel, SyntheticSequences, free_folder
 from genoloom.sequence_config import SequenceOptions
 from genoloom.stages import audit as audit_stage
 from genoloom.stages import train as train_stage

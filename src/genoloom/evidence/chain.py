@@ -16,13 +16,7 @@ from pathlib import Path
 
 from genoloom.config_sheets import PanelRow, check_name, read_panel_sheet
 from genoloom.errors import InputError
-from genoloom.formats.models import (
-    file_digest,
-    is_guarded,
-    is_public,
-    privacy_of,
-    read_description,
-)
+from genoloom.formats.models import file_digest, is_guarded, is_public, privacy_of, read_description
 from genoloom.formats.pgen import panel_files
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.provenance import Provenance, read_provenance, record_path

@@ -7,10 +7,7 @@ import numpy as np
 from genoloom.config_sheets import check_name
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
-from genoloom.formats.public_panels import (
-    PublicPanel,
-    read_public_panel,
-)
+from genoloom.formats.public_panels import PublicPanel, read_public_panel
 from genoloom.panel import Panel
 from genoloom.panels.relatives import MAX_INDIVIDUALS, relatives_of
 

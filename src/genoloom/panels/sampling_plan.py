@@ -11,13 +11,7 @@ from genoloom.errors import InputError
 from genoloom.formats.tracts import write_ancestry, write_autozygous
 from genoloom.models.haplotype.admixture import copy_autozygous, inherit, sample_ancestries
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.panel import (
-    Individuals,
-    Sites,
-    genetic_positions,
-    haplotype_columns,
-    own_columns,
-)
+from genoloom.panel import Individuals, Sites, genetic_positions, haplotype_columns, own_columns
 from genoloom.seeds import derive_seed
 from genoloom.tracts import Tracts
 

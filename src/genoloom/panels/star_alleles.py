@@ -4,12 +4,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.panels.genotypes import GenotypeFiles
-from genoloom.treatment.star_alleles import (
-    Gene,
-    StarCalls,
-    call_star_alleles,
-    read_carried,
-)
+from genoloom.treatment.star_alleles import Gene, StarCalls, call_star_alleles, read_carried
 
 
 def without_variants(files: GenotypeFiles, gene: Gene, build: str) -> InputError:

@@ -10,10 +10,7 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.phenotype_tables import SEX_CODES
 from genoloom.formats.scoring_files import Weights, read_causal_sites, read_scoring_file
-from genoloom.formats.trait_sheets import (
-    PlantedEffects,
-    SiteTable,
-)
+from genoloom.formats.trait_sheets import PlantedEffects, SiteTable
 from genoloom.panel import Individuals, Sites, allele_counts
 from genoloom.panels.genotypes import GenotypeFiles
 from genoloom.popgen.phenotypes import (

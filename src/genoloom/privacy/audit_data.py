@@ -9,12 +9,7 @@ from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.attacks import (
-    Block,
-    Nearest,
-    attacks_on,
-    per_individual,
-)
+from genoloom.privacy.attacks import Block, Nearest, attacks_on, per_individual
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
     DENSITY_COMPONENTS,
@@ -23,9 +18,7 @@ from genoloom.privacy.components import (
     synthetic_components,
 )
 from genoloom.privacy.excess import COPIES
-from genoloom.privacy.measures import (
-    exchange,
-)
+from genoloom.privacy.measures import exchange
 from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, read_rows

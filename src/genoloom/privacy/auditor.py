@@ -6,13 +6,7 @@ import numpy as np
 
 from genoloom.audit_levels import CHANCE_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.attacks import (
-    CopiedSegments,
-    Kinship,
-    Nearest,
-    per_individual,
-    windows_of,
-)
+from genoloom.privacy.attacks import CopiedSegments, Kinship, Nearest, per_individual, windows_of
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
 from genoloom.privacy.excess import LeakBasis, split_rows, within_chance

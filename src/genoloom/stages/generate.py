@@ -22,11 +22,7 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variants
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator, use_threads
-from genoloom.panel import (
-    Individuals,
-    Panel,
-    Sites,
-)
+from genoloom.panel import Individuals, Panel, Sites
 from genoloom.panels.sampling_plan import Plan, check_populations, make_plan
 from genoloom.ploidy import Ploidy
 

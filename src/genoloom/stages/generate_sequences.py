@@ -11,9 +11,7 @@ import torch
 from genoloom import __version__
 from genoloom.errors import InputError
 from genoloom.formats.models import file_digest
-from genoloom.formats.sequence_sets import (
-    write_fasta,
-)
+from genoloom.formats.sequence_sets import write_fasta
 from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence.base import (
     Sampling,

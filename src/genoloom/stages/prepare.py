@@ -12,9 +12,7 @@ from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import table_writer
 from genoloom.panels.preparation import Preparation, open_preparation
-from genoloom.panels.site_filters import (
-    Account,
-)
+from genoloom.panels.site_filters import Account
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,7 @@ from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, without_variants
 from genoloom.treatment.cyp2c19 import total_variation
-from genoloom.treatment.star_alleles import (
-    COPY_NUMBER,
-    UNMATCHED,
-    Gene,
-    StarCalls,
-)
+from genoloom.treatment.star_alleles import COPY_NUMBER, UNMATCHED, Gene, StarCalls
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,7 @@ import numpy as np
 from genoloom.config_section import Section
 from genoloom.formats.models import describe
 from genoloom.formats.private_directories import close_directory
-from genoloom.formats.sequence_sets import (
-    read_set,
-)
+from genoloom.formats.sequence_sets import read_set
 from genoloom.models.sequence import SHARED, generator_class
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.seeds import derive_seed

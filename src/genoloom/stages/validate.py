@@ -27,11 +27,7 @@ from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows, real_rows
 from genoloom.validation.metric_table import measure_all, measure_synthetic
 from genoloom.validation.plot_data import plot_data
-from genoloom.validation.reference_values import (
-    REFERENCE_VALUES,
-    ReferenceValues,
-    reference_key,
-)
+from genoloom.validation.reference_values import REFERENCE_VALUES, ReferenceValues, reference_key
 from genoloom.validation.rows import MetricRow, own_rows
 from genoloom.validation.verdicts import Role
 

@@ -13,12 +13,7 @@ from genoloom.seeds import derive_seed
 from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, PlantedDiplotypes, total_variation
 from genoloom.treatment.learners import estimates, fit_outcome, fit_propensity
 from genoloom.treatment.routes import factorised, joint, only_genotypes
-from genoloom.treatment.sandbox import (
-    Trial,
-    draw_covariates,
-    negative_controls,
-    run_trial,
-)
+from genoloom.treatment.sandbox import Trial, draw_covariates, negative_controls, run_trial
 from genoloom.treatment.scores import (
     calibration_slope,
     policy_value,

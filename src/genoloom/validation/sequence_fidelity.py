@@ -19,10 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.seeds import derive_seed
-from genoloom.sequences import (
-    OTHER,
-    SequenceSet,
-)
+from genoloom.sequences import OTHER, SequenceSet
 from genoloom.validation.coding_fidelity import coding_metrics
 from genoloom.validation.label_fidelity import label_metrics
 from genoloom.validation.metric_ids import MetricId as M

@@ -10,12 +10,8 @@ import torch
 
 from genoloom.models.layers import AveragedTraining, refuse_non_finite
 from genoloom.models.sequence import fill_in_the_middle
-from genoloom.models.sequence.base import (
-    TrainingSequences,
-)
-from genoloom.models.sequence.context_mixing import (
-    ContextMixture,
-)
+from genoloom.models.sequence.base import TrainingSequences
+from genoloom.models.sequence.context_mixing import ContextMixture
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.models.sequence.transformer_network import BEGIN
 from genoloom.sequences import OTHER, reverse_complement

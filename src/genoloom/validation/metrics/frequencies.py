@@ -5,11 +5,7 @@ genome.
 import numpy as np
 
 from genoloom.popgen.diversity import window_diversity
-from genoloom.popgen.frequencies import (
-    bernoulli_kl,
-    monomorphic,
-    spectrum_distance,
-)
+from genoloom.popgen.frequencies import bernoulli_kl, monomorphic, spectrum_distance
 from genoloom.popgen.linkage import PearsonSums
 from genoloom.validation.data import Data, Part
 
