@@ -84,23 +84,24 @@ class Individuals:
     ----------
     id : list of str
     population : list of str
-        "unknown" where no sheet names one.
+        "unknown" where no sheet names one; the default.
     sex : list of str
-        "male", "female" or "unknown".
+        "male", "female" or "unknown", the default.
     family, superpopulation : list of str
-        "" where there is none.
+        "" where there is none; the default.
     """
 
     id: list[str]
-    population: list[str]
-    sex: list[str]
+    population: list[str] = field(default_factory=list)
+    sex: list[str] = field(default_factory=list)
     family: list[str] = field(default_factory=list)
     superpopulation: list[str] = field(default_factory=list)
 
     def __post_init__(self):
-        for name in ("family", "superpopulation"):
-            if not getattr(self, name):
-                object.__setattr__(self, name, [""] * len(self.id))
+        for column in fields(self)[1:]:
+            if not getattr(self, column.name):
+                nothing = "unknown" if column.name in ("population", "sex") else ""
+                object.__setattr__(self, column.name, [nothing] * len(self.id))
 
     def __len__(self) -> int:
         return len(self.id)

@@ -32,9 +32,7 @@ def aligned_panel(variants: Path, sites: Sites, prefix: Path) -> Panel:
     """
     source = open_variants(variants, sites.contig)
     check_individual_names(variants, source.samples)
-    individuals = Individuals(
-        source.samples, ["unknown"] * len(source.samples), ["unknown"] * len(source.samples)
-    )
+    individuals = Individuals(source.samples)
     shared = unphased = 0
     with PanelWriter(prefix, individuals, sites.contig, sites.contig_length) as writer:
         for start in range(0, len(sites), WRITE_SITES):

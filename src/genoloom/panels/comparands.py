@@ -82,41 +82,32 @@ class Comparands:
 
 
 @contextmanager
-def open_comparands(
-    *,
-    synthetic: list[Path],
-    panels: list[Path],
-    split: Path | None,
-    train: list[Path],
-    holdout: list[Path],
-    samples: list[Path],
-    genetic_map: Path | None,
-) -> Iterator[Comparands]:
-    """Either the workflow's files (`panels`, `split`, prefixes of PGEN trios), or files of any tool
-    (`train`, `holdout`).
+def open_comparands(*, synthetic: list[Path], **real) -> Iterator[Comparands]:
+    """Synthetic and real individuals at the same sites.
+
+    Parameters
+    ----------
+    synthetic : list of Path
+        Next to panels and their split prefixes of PGEN trios, else files of any tool.
+    **real
+        Of `open_real`.
 
     Raises
     ------
     InputError
-        Both forms or neither are given; see `open_pairs` and `read_genotypes`.
+        See `open_pairs`, `open_real` and `read_genotypes`.
     """
-    _check_form(panels, split, train, holdout)
-    if panels:
-        pairs = open_pairs(synthetic, panels)
-        roles = read_roles(split, pairs[0][1].individuals)
+    _check_form(**real)
+    if real["panels"]:
+        pairs = open_pairs(synthetic, real["panels"])
+        roles = read_roles(real["split"], pairs[0][1].individuals)
         diploid = not any(panel.haploid.any() for pair in pairs for panel in pair)
         if not diploid:
             pairs, roles = join_haploids(pairs, roles)
         yield Comparands(pairs, roles, diploid=diploid)
         return
-    real_files = {
-        "train": train,
-        "holdout": holdout,
-        "samples": samples,
-        "genetic_map": genetic_map,
-    }
-    with open_real(panels=[], split=None, **real_files) as real:
-        comparands = real.against(real.read("synthetic", synthetic))
+    with open_real(**real) as files:
+        comparands = files.against(files.read("synthetic", synthetic))
         warn_of_relatives([panel for _, panel in comparands.pairs], comparands.roles)
         yield comparands
 
@@ -196,8 +187,9 @@ def open_real(
     samples: list[Path],
     genetic_map: Path | None,
 ) -> Iterator["RealFiles"]:
-    """The training and held-out individuals, of a split panel or of any files; temporary copies are
-    gone when the block ends.
+    """The training and held-out individuals, of the workflow's files (`panels`, prefixes of PGEN
+    trios, and their `split`) or of any files (`train`, `holdout`); temporary copies are gone when
+    the block ends.
 
     Raises
     ------
@@ -221,7 +213,7 @@ def open_real(
         yield RealFiles(trained, held_out, sheet, genetic_map, scratch)
 
 
-def _check_form(panels, split, train, holdout) -> None:
+def _check_form(panels, split, train, holdout, **_) -> None:
     if bool(panels or split) == bool(train or holdout):
         raise InputError(
             "options",

@@ -131,9 +131,7 @@ def _read_vcf(path: Path, scratch: Path, unusable: Counter) -> tuple[list[Panel]
     """
     file = VcfFile(path)
     check_individual_names(path, file.samples)
-    individuals = Individuals(
-        file.samples, [UNKNOWN] * len(file.samples), [UNKNOWN] * len(file.samples)
-    )
+    individuals = Individuals(file.samples)
     everybody = np.ones(len(individuals), dtype=bool)
     panels, unphased = [], 0
 

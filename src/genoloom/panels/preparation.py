@@ -41,21 +41,13 @@ class Examined(NamedTuple):
     ploidy: Ploidy
 
 
-def examine(
-    *,
-    variants: Path,
-    contig: str,
-    options: PrepareOptions,
-    samples: Path | None = None,
-    reference: Path | None = None,
-    genetic_map: Path | None = None,
-    region: tuple[int, int] | None = None,
-    most_calls: int = MOST_CALLS,
-) -> Examined:
+def examine(*, most_calls: int = MOST_CALLS, **inputs) -> Examined:
     """Raise what `prepare` would raise for the same input, and write nothing.
 
     Parameters
     ----------
+    **inputs
+        Of `open_preparation`.
     most_calls : int
         Records are looked at until they have this many genotypes together, at least a thousand;
         then, where the file has an index, as many from the middle of the contig on: chromosome X
@@ -70,21 +62,22 @@ def examine(
     InputError
         As `prepare`.
     """
-    given = open_preparation(variants, contig, options, samples, reference, genetic_map, region)
-    account = Account(contig)
+    given = open_preparation(**inputs)
+    account = Account(given.contig)
     most = max(1000, most_calls // len(given.everybody))
-    for _ in given.blocks(account, options, most):
+    for _ in given.blocks(account, most):
         pass
     if account.records < most:
         given.refuse_nothing(account)
         if given.points is not None:
             given.points.account()  # raises where the map is of another place
         return Examined(True, given.ploidy)
-    if given.source.indexed and region is None and given.contig_length:
-        middle = open_variants(variants, contig, (given.contig_length // 2, given.contig_length))
+    length = given.contig_length
+    if given.source.indexed and inputs.get("region") is None and length:
+        middle = open_variants(inputs["variants"], given.contig, (length // 2, length))
         middle.may_be_haploid = given.source.may_be_haploid
         with suppress(NoRecords):
-            for _ in replace(given, source=middle).blocks(Account(contig), options, most):
+            for _ in replace(given, source=middle).blocks(Account(given.contig), most):
                 pass
     return Examined(False, given.ploidy)
 
@@ -93,6 +86,7 @@ def examine(
 class Preparation:
     """What `prepare` was given, opened and checked; `keep` is bool (n_individuals,)."""
 
+    options: PrepareOptions
     source: VariantFile
     everybody: Individuals
     keep: np.ndarray
@@ -113,7 +107,7 @@ class Preparation:
         return self.everybody.take(self.keep)
 
     def blocks(
-        self, account: Account, options: PrepareOptions, most: int | None = None
+        self, account: Account, most: int | None = None
     ) -> Iterator[tuple[Sites, np.ndarray]]:
         """The sites that pass, with genetic positions, and their alleles; of the first `most`
         records.
@@ -121,7 +115,14 @@ class Preparation:
         records = islice(self.source.records(), most)
         end = self.fasta.lengths[self.contig] if self.fasta else self.source.contig_length
         accepted = accepted_sites(
-            records, self.source.path, self.keep, options, self.fasta, account, end, self.haploids
+            records,
+            self.source.path,
+            self.keep,
+            self.options,
+            self.fasta,
+            account,
+            end,
+            self.haploids,
         )
         for sites, alleles in site_blocks(accepted, self.contig, self.contig_length):
             cm = self.points.place(sites.position) if self.points else sites.cm
@@ -153,15 +154,21 @@ def open_preparation(
     variants: Path,
     contig: str,
     options: PrepareOptions,
-    samples: Path | None,
-    reference: Path | None,
-    genetic_map: Path | None,
-    region: tuple[int, int] | None,
+    samples: Path | None = None,
+    reference: Path | None = None,
+    genetic_map: Path | None = None,
+    region: tuple[int, int] | None = None,
 ) -> Preparation:
+    """Open what `prepare` is given, and check all but the records.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or they do not belong together.
+    """
     source = open_variants(variants, contig, region)
     check_individual_names(variants, source.samples)
-    nothing = ["unknown"] * len(source.samples)
-    everybody = source.individuals or Individuals(source.samples, nothing, nothing)
+    everybody = source.individuals or Individuals(source.samples)
     if samples is not None:
         everybody = match_individuals(samples, variants, source.samples)
         if source.individuals is not None:
@@ -207,7 +214,7 @@ def open_preparation(
                 remedy="phase the file",
             )  # fmt: skip
     haploids = Haploids(haploid[keep] if haploid[keep].any() else None, pars)
-    return Preparation(source, everybody, keep, fasta, points, contig, ploidy, haploids)
+    return Preparation(options, source, everybody, keep, fasta, points, contig, ploidy, haploids)
 
 
 def _ploidy(

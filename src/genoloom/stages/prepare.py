@@ -64,7 +64,7 @@ def prepare(
         table_writer(f"{out}.rejected.tsv.gz", REJECTION_COLUMNS) as account.write,
         PanelWriter(out, given.kept, contig, given.contig_length, given.ploidy) as writer,
     ):
-        for sites, alleles in given.blocks(account, options):
+        for sites, alleles in given.blocks(account):
             writer.append(sites, alleles)
         account.check()
         given.refuse_nothing(account)
