@@ -107,36 +107,14 @@ def train(
         The generator collapsed; nothing is written.
     """
     public = privacy_mode != "none"
-    if public != (split is None) or (populations and not public):
-        raise InputError(
-            "--privacy-mode",
-            f"{privacy_mode} with{'out' if split is None else ''} a split table",
-            expected="--split with mode none; --populations, if need be, with the others",
-        )
-    if public and generator != "copying_network":
-        raise InputError(
-            "--privacy-mode", f"{privacy_mode} with {generator}", expected="copying_network"
-        )
-    if (privacy_mode == "statistics") != (statistics is not None):
-        raise InputError(
-            "--statistics",
-            f"is {'not ' if statistics is None else ''}given with mode {privacy_mode}",
-            expected="with mode statistics, a file of `genoloom panel measure`",
-        )
+    _check_mode(generator, privacy_mode, split, populations, statistics)
     role = "templates" if public else "panel"
     inputs = {f"{role}/{path.name}": path for path in panel_files(panel)}
     record = Making("train", inputs | {"split": split, "statistics": statistics})
-    individuals = whole = open_panel(panel, haploids=not public)
+    whole = open_panel(panel, haploids=not public)
     index_of(panel, whole.sites)  # what could not be written later is not trained
     labels = parse_labels(populations, sorted(set(whole.individuals.population)))
-    if split is not None:
-        roles = read_roles(split, whole.individuals)
-        individuals = whole.take_individuals(np.array([role == "train" for role in roles]))
-    if len(individuals.individuals) < 2:
-        raise InputError(
-            panel if split is None else split, "has too few individuals to train on",
-            expected="at least two: one of them is for validation", remedy="add individuals",
-        )  # fmt: skip
+    individuals = _training_individuals(panel, split, whole)
     modelled, left_out = _modelled_sites(individuals, common.min_mac, common.min_carriers)
     if len(modelled) == 0:
         raise InputError(
@@ -153,16 +131,7 @@ def train(
     training = individuals.take_sites(modelled)
     told: dict = {"privacy": {"mode": privacy_mode}, "labels": labels} if public else {}
     if statistics is not None:
-        if not options.anchor:
-            raise InputError(
-                "--anchor", "is off in mode statistics, which works through anchors",
-                expected="train.copying_network.anchor: true",
-            )  # fmt: skip
-        reweighting, guarantee = read_reweighting(statistics, whole, modelled)
-        fitted.anchor_to(reweighting)
-        told["privacy"] = guarantee.model_dump()
-        # who is measured is a population of its own
-        told["labels"] = {k: v for k, v in labels.items() if k not in reweighting.stands_for}
+        told = _anchor(fitted, statistics, whole, modelled, labels)
     n = len(training.individuals)
     log.info(
         "%s: %s to train on, %d sites; %d too rare to model",
@@ -243,6 +212,69 @@ def train(
     arrays["sites.frequency"] = overlaps.frequency.astype(np.float32)
     write_trained(model, history, arrays, description, run)
     record.write(record_path(model.with_suffix("")), [model, model.with_suffix(".json")], seed=seed)
+
+
+def _check_mode(
+    generator: str,
+    privacy_mode: str,
+    split: Path | None,
+    populations: str | None,
+    statistics: Path | None,
+) -> None:
+    """Raise an InputError unless what is given goes with the privacy mode."""
+    public = privacy_mode != "none"
+    if public != (split is None) or (populations and not public):
+        raise InputError(
+            "--privacy-mode",
+            f"{privacy_mode} with{'out' if split is None else ''} a split table",
+            expected="--split with mode none; --populations, if need be, with the others",
+        )
+    if public and generator != "copying_network":
+        raise InputError(
+            "--privacy-mode", f"{privacy_mode} with {generator}", expected="copying_network"
+        )
+    if (privacy_mode == "statistics") != (statistics is not None):
+        raise InputError(
+            "--statistics",
+            f"is {'not ' if statistics is None else ''}given with mode {privacy_mode}",
+            expected="with mode statistics, a file of `genoloom panel measure`",
+        )
+
+
+def _training_individuals(panel: Path, split: Path | None, whole: Panel) -> Panel:
+    """The training half of a panel; all of it where there is no split table."""
+    training = whole
+    if split is not None:
+        roles = read_roles(split, whole.individuals)
+        training = whole.take_individuals(np.array([role == "train" for role in roles]))
+    if len(training.individuals) < 2:
+        raise InputError(
+            panel if split is None else split, "has too few individuals to train on",
+            expected="at least two: one of them is for validation", remedy="add individuals",
+        )  # fmt: skip
+    return training
+
+
+def _anchor(
+    fitted: HaplotypeGenerator,
+    statistics: Path,
+    templates: Panel,
+    modelled: np.ndarray,
+    labels: dict[str, str],
+) -> dict:
+    """Let the draws of `fitted` follow statistics of a cohort; returns what its description says
+    of that.
+    """
+    if not fitted.options.anchor:
+        raise InputError(
+            "--anchor", "is off in mode statistics, which works through anchors",
+            expected="train.copying_network.anchor: true",
+        )  # fmt: skip
+    reweighting, guarantee = read_reweighting(statistics, templates, modelled)
+    fitted.anchor_to(reweighting)
+    # who is measured is a population of its own
+    kept = {k: v for k, v in labels.items() if k not in reweighting.stands_for}
+    return {"privacy": guarantee.model_dump(), "labels": kept}
 
 
 def write_windows(path: Path, windows: list[Window], data: TrainingHaplotypes) -> None:
