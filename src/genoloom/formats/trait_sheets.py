@@ -19,7 +19,6 @@ from genoloom.traits import TraitSheet
 
 FORMAT = "genoloom effects 1"
 MAKE = "make it with `genoloom phenotypes --traits TRAITS --effects FILE`"
-MOST_SITES = 10**8
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Star alleles of the individuals of genotype files."""
 
-import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.panels.genotypes import GenotypeFiles
@@ -21,12 +20,10 @@ def call_gene(files: GenotypeFiles, gene: Gene, build: str) -> tuple[StarCalls, 
     """Star alleles of everybody, and which of the defining variants the files have."""
     variants, n = gene.variants(build), 2 * len(files.individuals)
     panel = files.panels.get(gene.contig)
-    if panel is None:
-        carried, known = np.zeros((len(variants), n), dtype=bool), np.zeros(len(variants))
-    else:
-        carried, known = read_carried(
-            panel.sites.keys(), lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n
-        )
+    keys = () if panel is None else panel.sites.keys()
+    carried, known = read_carried(
+        keys, lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n
+    )
     found = [
         f"{gene.contig}:{position}:{ref}:{alt}"
         for (position, ref, alt), there in zip(variants, known, strict=True) if there

@@ -12,7 +12,7 @@ must not exceed; it is there to check the account by a second way.
 """
 
 from collections.abc import Iterable
-from math import exp, inf, log, sqrt
+from math import exp, log, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -75,21 +75,12 @@ def renyi_epsilon(mu: float, delta: float) -> float:
     return float(max(0.0, found.min()))
 
 
-def largest_rate(epsilon: float, delta: float, false_positives: float = 0.01) -> float:
-    """The largest share of members that any attack finds, at a share of false positives.
-
-    What (epsilon, delta) alone permits (Wasserman & Zhou 2010; Kairouz, Oh & Viswanath 2015); a
-    Gaussian mechanism permits less, see `largest_rate_of_gaussian`.
-    """
-    return min(
-        1.0,
-        exp(epsilon) * false_positives + delta if epsilon < 700 else inf,
-        1 - exp(-epsilon) * (1 - delta - false_positives),
-    )
 
 
 def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
-    """The same of a mu-Gaussian mechanism: what the best attack on it finds."""
+    """The share of members that the best attack on a mu-Gaussian mechanism finds, at a share of
+    false positives.
+    """
     return float(ndtr(mu + ndtri(false_positives)))
 
 

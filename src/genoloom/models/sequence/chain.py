@@ -148,15 +148,3 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     return (cumulated[:, :3] <= uniform[:, None] * cumulated[:, 3:]).sum(axis=1).astype(np.uint8)
 
 
-def sample_chain(tables: list[np.ndarray], uniform: np.ndarray) -> np.ndarray:
-    """Bases, uint8 (n, length), drawn from the chain with one uniform per base, float64 (n,
-    length).
-    """
-    longest, n = len(tables) - 1, len(uniform)
-    bases = np.empty(uniform.shape, dtype=np.uint8)
-    context = np.zeros(n, dtype=np.int64)
-    for i in range(uniform.shape[1]):
-        order = min(i, longest)
-        bases[:, i] = draw(tables[order][context & (4**order - 1)], uniform[:, i])
-        context = ((context << 2) | bases[:, i]) & (4**longest - 1)
-    return bases

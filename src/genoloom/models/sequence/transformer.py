@@ -233,12 +233,6 @@ class TransformerGenerator(SequenceGenerator):
             SAMPLE_ROWS,
         )
 
-    def sample_log_probabilities(self, request: SequenceRequest) -> np.ndarray:
-        """The natural-log likelihood that `sample`, without a classifier, found for its sequences
-        while it drew them, float64 (n,).
-        """
-        return self._sample(request, Sampling())[1]
-
     def _sample(
         self, request: SequenceRequest, sampling: Sampling
     ) -> tuple[np.ndarray, np.ndarray]:

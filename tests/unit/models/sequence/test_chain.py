@@ -13,7 +13,6 @@ from genoloom.models.sequence.chain import (
     context_of_each_base,
     draw,
     probabilities,
-    sample_chain,
 )
 from genoloom.sequences import encode
 
@@ -83,16 +82,6 @@ def test_escapes_are_the_best_of_the_grid_for_the_first_order(bases):
         )
     assert len(escapes) == len(bits) == 2
 
-
-def test_samples_follow_the_tables():
-    tables = probabilities(context_counts(np.tile(encode(b"AACAGATC"), (50, 4)), 1), [1.0, 1.0])
-    synthetic = sample_chain(tables, np.random.default_rng(1).random((4000, 6)))
-    pairs = np.bincount(synthetic[:, 4].astype(int) * 4 + synthetic[:, 5], minlength=16).reshape(
-        4, 4
-    )
-    shares = pairs / pairs.sum(axis=1, keepdims=True)
-    at = pairs.sum(axis=1) > 500
-    np.testing.assert_allclose(shares[at], tables[1][at], atol=0.05)
 
 
 def test_draw_inverts_the_cumulated_probability():

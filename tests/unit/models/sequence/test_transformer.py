@@ -116,7 +116,7 @@ def test_cached_samples_have_the_likelihood_of_one_base_at_a_time_whatever_their
     assert synthetic[[0, 2]].max() < 4
     alone = SequenceRequest(request.length[2:], request.label[2:], request.seed[2:])
     np.testing.assert_array_equal(trained.sample(alone)[0], synthetic[2])
-    cached = trained.sample_log_probabilities(request)
+    cached = trained._sample(request, Sampling())[1]
     whole = trained.log_likelihood(synthetic, request.length, request.label)
     np.testing.assert_allclose(cached, whole, rtol=1e-4)
 
