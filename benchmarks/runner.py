@@ -27,7 +27,7 @@ from genoloom.config import (
     ValidateOptions,
 )
 from genoloom.config_section import Section
-from genoloom.evidence.audited_models import window_sizes
+from genoloom.evidence.models import window_sizes
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import read_roles

@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, attack, deal_panels, paired
 from genoloom.config import AuditOptions
-from genoloom.evidence.audited_models import AuditedModels
-from genoloom.evidence.shadow_models import (
+from genoloom.evidence.models import (
+    AuditedModels,
     ShadowWork,
     draw_individuals,
     fit_individuals,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genoloom.cohort import ADMIXED
 from genoloom.formats.tables import write_table
 from genoloom.panel import Individuals, Sites
 from genoloom.tracts import Tracts
@@ -25,44 +26,47 @@ def _intervals(sites: Sites, tracts: Tracts, row: int) -> Iterator[tuple[int, in
     yield from zip(starts, ends, tracts.label[row].tolist(), strict=True)
 
 
-def write_ancestry(
-    path: str | Path,
+def write_tracts(
+    prefix: str | Path,
     sites: Sites,
     individuals: Individuals,
+    haploid: np.ndarray,
     ancestry: Tracts,
     names: list[str],
-    haploid: np.ndarray,
-) -> None:
-    """The ancestry of the haplotypes (1, 2) of everybody along the contig; 1 alone of who is
-    haploid (bool, (n_individuals,)).
+    autozygous: Tracts | None,
+) -> list[Path]:
+    """Write where individuals are autozygous and admixed, if any are; returns the files.
+
+    Parameters
+    ----------
+    haploid : ndarray of bool, shape (n_individuals,)
+        Of them haplotype 1 alone has an ancestry, and nothing is autozygous.
+    ancestry : Tracts
+        Indices of `names`, of the haplotypes (1, 2) of everybody.
+    autozygous : Tracts or None
+        1 where the two haplotypes of an individual are copies of one.
     """
-    rows = [
-        dict(
-            zip(
-                ANCESTRY_COLUMNS,
-                (sites.contig, start, end, names[label], individual, h + 1),
-                strict=True,
-            )
+    tables = {}
+    if autozygous is not None:
+        tables[f"{prefix}.autozygous.bed"] = (
+            AUTOZYGOUS_COLUMNS,
+            [
+                (sites.contig, start, end, individual)
+                for i, individual in enumerate(individuals.id)
+                for start, end, label in _intervals(sites, autozygous, i)
+                if label == 1 and not haploid[i]
+            ],
         )
-        for i, individual in enumerate(individuals.id)
-        for h in ((0,) if haploid[i] else (0, 1))
-        for start, end, label in _intervals(sites, ancestry, 2 * i + h)
-    ]
-    write_table(path, ANCESTRY_COLUMNS, rows)
-
-
-def write_autozygous(
-    path: str | Path,
-    sites: Sites,
-    individuals: Individuals,
-    autozygous: Tracts,
-    haploid: np.ndarray,
-) -> None:
-    """Where the two haplotypes of an individual are copies of one; nowhere of who is haploid."""
-    rows = [
-        dict(zip(AUTOZYGOUS_COLUMNS, (sites.contig, start, end, individual), strict=True))
-        for i, individual in enumerate(individuals.id)
-        for start, end, label in _intervals(sites, autozygous, i)
-        if label == 1 and not haploid[i]
-    ]
-    write_table(path, AUTOZYGOUS_COLUMNS, rows)
+    if ADMIXED in individuals.population:
+        tables[f"{prefix}.ancestry.bed"] = (
+            ANCESTRY_COLUMNS,
+            [
+                (sites.contig, start, end, names[label], individual, h + 1)
+                for i, individual in enumerate(individuals.id)
+                for h in ((0,) if haploid[i] else (0, 1))
+                for start, end, label in _intervals(sites, ancestry, 2 * i + h)
+            ],
+        )
+    for path, (columns, rows) in tables.items():
+        write_table(path, columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    return [Path(path) for path in tables]

@@ -1,6 +1,5 @@
 """Star alleles of the individuals of genotype files."""
 
-
 from genoloom.errors import InputError
 from genoloom.panels.genotypes import GenotypeFiles
 from genoloom.treatment.star_alleles import Gene, StarCalls, call_star_alleles, read_carried

@@ -20,9 +20,10 @@ from genoloom.formats.models import file_digest, privacy_of
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tracts import write_tracts
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, write_variants
+from genoloom.models.haplotype.admixture import make_plan
 from genoloom.models.load import load_generator
-from genoloom.panels.sampling_plan import make_plan
 from genoloom.privacy.bundle import readme, release_date
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import forbidden_here
@@ -164,7 +165,10 @@ class Bundle:
         }
         write_variants(variants, panel, header)
         plan = make_plan(evidence.cohort, sites, generator)
-        plan.write_tracts(prefix, sites, panel.individuals, generator.population_names)
+        write_tracts(
+            prefix, sites, panel.individuals, plan.haploid, plan.true_ancestry(),
+            generator.population_names, plan.autozygous,
+        )  # fmt: skip
         return variants
 
     def _write_consensus(self, contig: str, variants: Path) -> list[str]:

@@ -75,8 +75,6 @@ def renyi_epsilon(mu: float, delta: float) -> float:
     return float(max(0.0, found.min()))
 
 
-
-
 def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
     """The share of members that the best attack on a mu-Gaussian mechanism finds, at a share of
     false positives.

@@ -10,8 +10,13 @@ import numpy as np
 
 from genoloom.config import AuditOptions
 from genoloom.errors import InputError
-from genoloom.evidence.audited_models import load_models, window_sizes
-from genoloom.evidence.shadow_models import ShadowWork, make_shadows, read_shadows
+from genoloom.evidence.models import (
+    ShadowWork,
+    load_models,
+    make_shadows,
+    read_shadows,
+    window_sizes,
+)
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.private_directories import close_directory

@@ -19,11 +19,12 @@ from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.drawn_parts import DrawnPart, write_part
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
+from genoloom.formats.tracts import write_tracts
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variants
+from genoloom.models.haplotype.admixture import Plan, check_populations, make_plan
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator, use_threads
 from genoloom.panel import Individuals, Panel, Sites
-from genoloom.panels.sampling_plan import Plan, check_populations, make_plan
 from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ def generate(
             "seed": seed,
         }
         index = write_variants(out, panel, provenance)
-    tracts = plan.write_tracts(prefix, sites, individuals, known)
+    tracts = write_tracts(
+        prefix, sites, individuals, plan.haploid, plan.true_ancestry(), known, plan.autozygous
+    )
     record.write(record_path(prefix), [*panel_files(prefix), out, index, *tracts], seed=seed)
 
 

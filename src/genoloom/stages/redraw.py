@@ -23,10 +23,10 @@ from genoloom.formats.pgen import open_panel, panel_files
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table, write_table
+from genoloom.models.haplotype.admixture import check_populations, make_plan
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites
-from genoloom.panels.sampling_plan import check_populations, make_plan
 from genoloom.privacy.redraw import closest_allowed, squared_distances
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import match_sites, read_rows

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genoloom.config import AuditOptions
-from genoloom.evidence.audited_models import load_models
-from genoloom.evidence.shadow_models import ShadowWork, made_for
+from genoloom.evidence.models import ShadowWork, load_models, made_for
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making
 from genoloom.formats.shadow_scores import write_scores

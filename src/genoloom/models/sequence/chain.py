@@ -146,5 +146,3 @@ def draw(probability: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Bases, uint8 (n,), at which the cumulated `probability` (n, 4) passes `uniform` (n,)."""
     cumulated = np.cumsum(probability, axis=1)
     return (cumulated[:, :3] <= uniform[:, None] * cumulated[:, 3:]).sum(axis=1).astype(np.uint8)
-
-

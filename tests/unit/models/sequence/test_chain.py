@@ -83,7 +83,6 @@ def test_escapes_are_the_best_of_the_grid_for_the_first_order(bases):
     assert len(escapes) == len(bits) == 2
 
 
-
 def test_draw_inverts_the_cumulated_probability():
     p = np.array([[0.25, 0.0, 0.5, 0.25]] * 4)
     assert draw(p, np.array([0.0, 0.2499, 0.25, 0.75])).tolist() == [0, 0, 2, 3]
