@@ -28,7 +28,8 @@ GROUPS = {
     "Judge the data of any tool": [evaluation.compare],
     "Use a trained model on other data": [haplotypes.score, haplotypes.impute],
     "Personalised medicine": [
-        medicine.phenotypes, medicine.star_alleles, medicine.treatment_effects, medicine.utility,
+        medicine.phenotypes, medicine.star_alleles, medicine.treatment_effects,
+        medicine.trial_table, medicine.utility,
     ],
     "DNA sequences": [sequences],
 }  # fmt: skip

@@ -58,6 +58,29 @@ def treatment_effects(sections, **given):
     stage(options=options, **given)
 
 
+@click.command("trial-table")
+@file_option("--table", "Cohort: individual, covariates, treatment (0/1), outcome.")
+@file_option("--split", "Who trains; the rows of others are not looked at.")
+@click.option("--treatment", required=True, help="Column of the treatment.")
+@click.option("--outcome", required=True, help="Column of the outcome: numbers, or 0 and 1.")
+@click.option("--individuals", type=click.IntRange(1), help="As many as trained otherwise.")
+@file_option("--out", "Table of synthetic individuals to write.")
+@seed_option
+@logged
+def trial_table(**given):
+    """Learn a cohort table of your own, and draw a synthetic one: P(X) P(T | X) P(Y | X, T).
+
+    \b
+    genoloom trial-table --table cohort.tsv --split split.tsv --treatment drug --outcome response \\
+        --out synthetic.tsv
+
+    Covariates are numbers, genotype scores for example, or categories. Nothing is audited.
+    """
+    from genoloom.stages.trial_table import trial_table as stage
+
+    stage(**given)
+
+
 @click.command("star-alleles")
 @comparands_options
 @click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")

@@ -57,13 +57,20 @@ def joint(trial: Trial, n: int, rng: np.random.Generator) -> Trial:
 def factorised(
     trial: Trial, genotype: np.ndarray, rng: np.random.Generator, seed: int
 ) -> Trial:  # fmt: skip
-    """Synthetic genotypes, shape (n, 3), next to covariates of a copula; then treatments of a
-    fitted propensity, and outcomes of a regression for each treatment: its mean and normal
-    residuals, or events with this chance.
-    """
+    """Synthetic genotypes, shape (n, 3), next to covariates of a copula; then `draw_outcomes`."""
     own = trial.x[:, len(GENOTYPE) :]
     discrete = [name in DISCRETE for name in COVARIATES]
     x = np.hstack([genotype, copula_draw(own, discrete, len(genotype), rng)])
+    return draw_outcomes(trial, x, rng, seed)
+
+
+def draw_outcomes(
+    trial: Trial, x: np.ndarray, rng: np.random.Generator, seed: int
+) -> Trial:  # fmt: skip
+    """For features of other individuals, shape (n, n_features), treatments of a propensity that is
+    fitted on a trial, and outcomes of a regression for each treatment: its mean and normal
+    residuals, or events (outcomes of 0 and 100) with this chance.
+    """
     t = (rng.random(len(x)) < fit_propensity(trial.x, trial.t)(x)).astype(float)
     y = np.empty(len(x))
     for arm in (0, 1):
