@@ -227,7 +227,7 @@ def _workspace(places, network):
 
 @jit
 def _logits(b, rows, places, k, before, rules, network, carriers, workspace):
-    """Unnormalised log-chances of the tokens of a batch at block k, in room.logits (R C,)."""
+    """Unnormalised log-chances of the tokens of a batch at block k, in workspace.logits (R C,)."""
     C = places.n_tokens[k]
     n = LANES * C
     H, F = len(network.w_row), N_TOKEN
