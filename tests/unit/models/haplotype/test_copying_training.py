@@ -1,8 +1,7 @@
 """The steps of the copying network's training."""
 
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN
 from genoloom.models.haplotype.copying_training import BlockPairs, CopyingNetwork, CopyingTraining
