@@ -40,7 +40,7 @@ class Job:
     Attributes
     ----------
     rule, name : str
-        The rule, and what tells this job of others of the rule.
+        The rule, and what distinguishes this job from others of the rule.
     start, end : float
         Seconds since the epoch.
     inputs, outputs : list of str

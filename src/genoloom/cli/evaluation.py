@@ -81,7 +81,9 @@ def validate(comparands, sections, **given):
 @models_option
 @file_option("--out", "File of private scores to write; its directory is closed to others.")
 @click.option(
-    "--state", type=DIRECTORY, help="Directory of checkpoints, so that a stopped job can go on."
+    "--state",
+    type=DIRECTORY,
+    help="Directory of checkpoints, so that a stopped job can be resumed.",
 )
 @seed_option
 @threads_option

@@ -3,11 +3,11 @@
 Shadow models tell what the audit's attacks score when it is known who trained.
 
 The generator is fitted anew to random halves of the real individuals that the audit compares, and
-its samples are attacked like the synthetic data in question. What an individual scores when left
-out tells how easily he is taken for a member.
+its samples are attacked like the synthetic data in question. The score of an individual that was
+left out shows how easily it is taken for a member.
 
 A shadow model depends on its number alone and not on the others. So the audit may make them one
-after the other, or jobs of their own may (`genoloom shadow`), which run side by side and go on
+after the other, or jobs of their own may (`genoloom shadow`), which run in parallel and continue
 where they were stopped: the audit is the same.
 """
 

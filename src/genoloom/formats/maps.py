@@ -1,8 +1,9 @@
 """Genetic maps in the forms that individuals have.
 
 With a header: any order of columns, read by their names (SHAPEIT, GLIMPSE, HapMap, Eagle, deCODE).
-Without one: the forms of `HEADERLESS`, told apart by which of them the first rows fit. deCODE gives
-the centimorgans at the end of each interval (Halldorsson et al. 2019, doi:10.1126/science.aau1043).
+Without one: the forms of `HEADERLESS`, distinguished by which of them the first rows fit. deCODE
+gives the centimorgans at the end of each interval (Halldorsson et al. 2019,
+doi:10.1126/science.aau1043).
 """
 
 import re

@@ -190,7 +190,7 @@ def _individuals(path: Path, table: list[tuple[int, dict[str, str]]], named: boo
 
 
 def _ids(path: Path, table: list[tuple[int, dict[str, str]]]) -> list[str]:
-    """Names of the individuals, from as few of IID, FID and SID as tell them apart."""
+    """Names of the individuals, from as few of IID, FID and SID as distinguish them."""
     ids: list[str] = []
     for columns in (["IID"], ["FID", "IID"], ["FID", "IID", "SID"]):
         ids = ["_".join(row[c] for c in columns if row.get(c, "0") != "0") for _, row in table]

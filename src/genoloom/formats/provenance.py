@@ -136,8 +136,8 @@ class Making:
 
 
 def sealed(values: dict) -> dict:
-    """A record with its own digest: one that was damaged or edited is told from one that was
-    written.
+    """A record with its own digest: one that was damaged or edited is distinguished from one that
+    was written.
     """
     content = {key: value for key, value in values.items() if key != OWN}
     return content | {OWN: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}

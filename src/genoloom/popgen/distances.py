@@ -1,4 +1,4 @@
-"""Distances between haplotypes, and what nearest neighbours tell."""
+"""Distances between haplotypes, and measures from nearest neighbours."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Duplicates and close relatives among many individuals, from their genotypes.
 
-Three signs are used, each only where the individuals themselves show that it can be told from
-chance:
+Three signs are used, each only where the individuals themselves show that it can be distinguished
+from chance:
 
 - kinship (KING-robust, Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559) of second
   degree and nearer, at least 2^-3.5, or of first degree, at least 2^-2.5;
@@ -38,10 +38,10 @@ class Relatives:
     pairs : ndarray of int, shape (n_pairs, 2)
         Related individuals, the smaller index first.
     degree : int or None
-        Kinship tells relatives up to this degree, 2 or 1; None: there are too few independent
+        Kinship finds relatives up to this degree, 2 or 1; None: there are too few independent
         sites.
     parents : bool
-        Whether parents and children are told without it.
+        Whether parents and children are found without it.
     """
 
     pairs: np.ndarray

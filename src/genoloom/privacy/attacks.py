@@ -1,12 +1,12 @@
-"""Membership attacks: what somebody who holds the synthetic data can tell about who was in the
+"""Membership attacks: what an attacker with the synthetic data can find out about who was in the
 training half.
 
 Every attack reads the sites once, in blocks, and ends with scores of the real haplotypes (or
 individuals), higher for likelier members. Rows are haplotypes of the individuals compared: held-out
 individuals first, then as many training individuals. The attacker knows real individuals who did
-not train the model: the held-out ones. So that nobody is compared with himself, held-out individual
-`j` is left out of the reference for himself *and* for training individual `j`: without a leak both
-roles score alike, whatever the attack.
+not train the model: the held-out ones. So that no individual is compared with itself, held-out
+individual `j` is left out of the reference for itself *and* for training individual `j`: without a
+leak both roles score alike, whatever the attack.
 
 A new attack is a class below and a line in `attacks_on`.
 """
@@ -287,7 +287,7 @@ class HaplotypeRatio(Attack):
 
 
 class MaskedLocus(Attack):
-    """Attribute inference: does the nearest synthetic haplotype tell an allele that was hidden,
+    """Attribute inference: does the nearest synthetic haplotype predict an allele that was hidden,
     better than the reference does?
 
     In each block the common site nearest the middle is hidden. Its allele is guessed from the

@@ -73,7 +73,7 @@ def audit(
         Whether phase is known. Without it, what needs it is `not run`, and so is an audit that
         would pass.
     shadows : sequence of Shadow
-        For the attacker who has trained shadow models; without, his row is `not run`.
+        For the attacker who has trained shadow models; without, the row is `not run`.
     untried : str
         Why there are none: the note of that row.
     max_excess : float
@@ -93,7 +93,7 @@ def audit(
     )
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     if not shadows:
-        # an attacker who was not tried neither passes nor fails the audit: whether he must be is
+        # an attack that was not run neither passes nor fails the audit: whether it must be run is
         # for the release to say
         rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
     private = [{"generator": name, "role": role, **row} for row in rows]

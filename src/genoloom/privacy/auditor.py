@@ -73,8 +73,8 @@ class Auditor:
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
         self.attackers = {AttackId.STACKED: self.odds}
         if shadows:
-            # next to the scores as they are: few shadow models are noise, and he takes what serves
-            # him
+            # next to the scores as they are: few shadow models are noise, and the better score
+            # counts
             known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
             self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
 

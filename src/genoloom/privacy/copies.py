@@ -54,7 +54,7 @@ class Neighbours:
 
     @classmethod
     def of_others(cls, log_distance: np.ndarray, rows_per_individual: int) -> "Neighbours":
-        """From the log-distances among all rows; nobody is a neighbour of himself."""
+        """From the log-distances among all rows; no individual is a neighbour of itself."""
         individual = np.arange(len(log_distance)) // rows_per_individual
         return cls.of(
             np.where(individual[:, None] == individual[None, :], np.inf, log_distance),

@@ -23,9 +23,8 @@ class LeakBasis:
     training : int
         Individuals that the model was trained on.
     compared : int
-        Individuals per role: as many are the attacker's reference, and as many synthetic ones he
-        sees.
-    public : bool
+        Individuals per role: as many are the attacker's reference, and as many synthetic ones are
+    used. public : bool
         The model was made from public individuals: nothing is unavoidable.
     """
 

@@ -40,8 +40,8 @@ def stacked(
     shape (n_individuals,).
 
     Logistic regression on scores and ranks standardised within populations; each individual is
-    scored by a fit without him. No weight is negative: every score is higher for likelier members,
-    and an attacker who is told so is not led astray.
+    scored by a fit without it. No weight is negative: every score is higher for likelier members,
+    and this constraint makes the attack more robust.
 
     Parameters
     ----------

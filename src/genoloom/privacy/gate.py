@@ -273,7 +273,7 @@ def privacy_reasons(
     anchors = by_attack.get(AttackId.ANCHORS)
     if anchors and not _harmless(anchors, options.max_auc):
         reasons.append(
-            "privacy: what the model knows of the cohort tells its individuals: the AUC of its "
+            "privacy: what the model knows of the cohort reveals its individuals: the AUC of its "
             f"anchors is {anchors['value']}; at most {options.max_auc:g}, or what chance explains, "
             "may leave"
         )

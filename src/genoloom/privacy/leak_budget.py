@@ -29,7 +29,7 @@ CAUTIONS = (
     "It holds for more than 30 individuals and at least 5 copies of the minor allele; singletons "
     "leak by presence.",
     "Whoever is copied into a small release is exposed, whatever the average says.",
-    "Unknown structure in the attacker's reference lowers his power; relatives of the individuals "
+    "Unknown structure in the attacker's reference lowers the power; relatives of the individuals "
     "raise it.",
     "A measured leak below it is not good by itself: noise, bias, dropped sites or memorised "
     "subsets do that too.",

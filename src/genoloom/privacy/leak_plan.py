@@ -1,4 +1,4 @@
-"""What a cohort can release, told before any training: the unavoidable leak, and what would
+"""What a cohort can release, computed before any training: the unavoidable leak, and what would
 pass.
 """
 

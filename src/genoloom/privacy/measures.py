@@ -121,7 +121,7 @@ def interval_of_maximum(
 
 
 def exchange(population: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order of individuals that keeps everybody within his population, int64, shape of
+    """A random order of individuals that keeps each within its population, int64, shape of
     `population`.
     """
     order = np.arange(len(population))

@@ -1,5 +1,5 @@
-"""One attacker who has trained shadow models, and knows what everybody scores when he did not
-train.
+"""The attack with shadow models: the score of every individual is known from models that were
+trained without it.
 """
 
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class Shadow:
 def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
     """Scores of individuals less what the shadows make of them, float64, shape (2 n, n_attacks).
 
-    That is the middle between an individual's mean score over the shadows that he trained and over
-    those that left him out. Who scores high against any sample of his population is no member for
-    that (difficulty calibration: Watson, Guo, Cormode & Sablayrolles 2022, ICLR). Of two normal
-    distributions of one variance, for members and for non-members, the middle is where the
-    likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is the mean of all
-    shadows, not of half of them, so its own noise is smaller.
+    That is the middle between an individual's mean score over the shadows trained with it and over
+    those trained without it. An individual with a high score against any sample of its population
+    is not a member for that reason (difficulty calibration: Watson, Guo, Cormode & Sablayrolles
+    2022, ICLR). Of two normal distributions of one variance, for members and for non-members, the
+    middle is where the likelihood ratio is one (Carlini et al. 2022, arXiv:2112.03570); and it is
+    the mean of all shadows, not of half of them, so its own noise is smaller.
 
     Parameters
     ----------

@@ -20,8 +20,8 @@ FOLDS = 10
 
 
 class WhitenedFrequencies:
-    """Reads blocks of sites, then scores; an individual's fold of the reference is left out for
-    him.
+    """Reads blocks of sites, then scores; an individual's fold of the reference is left out for its
+    score.
 
     As in every attack, held-out individual `j` and training individual `j` miss the same part of
     the reference.

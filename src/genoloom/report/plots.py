@@ -80,7 +80,7 @@ class Style:
 
 def styles(roles: dict[str, str]) -> dict[str, Style]:
     """A style for each name of {name: role}: generators in colours of their own, baselines grey and
-    told apart by their lines.
+    distinguished by their lines.
     """
     spare = iter(
         [c for c in SYNTHETIC_COLOURS if c not in {GENERATOR_COLOURS.get(name) for name in roles}]
@@ -472,7 +472,7 @@ def _stack(
 
 def guidance(data: dict, name: str) -> str:
     """What an oracle reads from sequences that were drawn under several weights of the label, and
-    what GC content alone tells.
+    what GC content alone predicts.
     """
     figure, axes = draw_axes()
     axes.axhline(data["ceiling"], color=REAL, lw=1.8, label="holdout (ceiling)")

@@ -145,7 +145,7 @@ REFERENCES = [
         "Colours",
         "Okabe & Ito 2008",
         "https://jfly.uni-koeln.de/color/",
-        "Told apart with every kind of colour vision.",
+        "Distinguishable with every kind of colour vision.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Tell before any training what a cohort can release."""
+"""Compute before any training what a cohort can release."""
 
 import json
 import logging

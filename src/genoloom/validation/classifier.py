@@ -1,4 +1,4 @@
-"""Can a classifier tell two samples apart? Six of them, of different kinds; the best one counts.
+"""Can a classifier distinguish two samples? Six of them, of different kinds; the best one counts.
 
 Lopez-Paz & Oquab 2017, arXiv:1610.06545. Every score is cross-validated, and the haplotypes of one
 individual stay in one fold.
@@ -55,7 +55,7 @@ def two_sample_auc(
     kernel: np.ndarray, label: np.ndarray, individual: np.ndarray, seed: int
 ) -> float:
     """Ridge-penalised logistic regression on the principal components of a kernel; 0.5 when the
-    samples cannot be told apart.
+    samples cannot be distinguished.
 
     On minus the distances of haplotypes this is linear classification on raw sites.
 

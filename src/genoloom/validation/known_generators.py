@@ -1,4 +1,4 @@
-"""Eight generators whose faults are known: what the verdicts must tell apart.
+"""Eight generators whose faults are known: what the verdicts must distinguish.
 
 Each is a function of training haplotypes alone, except the fresh individuals, who are real and take
 no part in training. A verdict that passes an unfaithful one, or clears one that memorises, is

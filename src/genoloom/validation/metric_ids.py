@@ -293,7 +293,7 @@ class MetricId(_Titled):
         "Labels read from GC content alone",
         REFERENCE,
         "score",
-        "How far GC content alone tells the label",
+        "How far GC content alone predicts the label",
         HOLDOUT,
     )
     NEAREST_HOLDOUT_IDENTITY = (

@@ -315,7 +315,7 @@ TABLE = (
     pair(M.RECALL, MetricType.LEVEL, structure.recall),
     pair(M.DENSITY, MetricType.LEVEL, structure.density),
     pair(M.COVERAGE, MetricType.LEVEL, structure.coverage, and_populations),
-    # the work itself; that of ancestry is the population classifier
+    # typical analyses; for ancestry it is the population classifier
     pair(M.FREQUENCY_FILTERS, MetricType.SIMILARITY, tasks.frequency_filters, and_populations),
     pair(
         M.ASSOCIATION_HITS,

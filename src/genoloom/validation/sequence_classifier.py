@@ -1,4 +1,4 @@
-"""Can a convolutional network tell two sets of sequences apart? Sees motifs, their places and
+"""Can a convolutional network distinguish two sets of sequences? Sees motifs, their positions and
 spacing, which k-mer counts do not.
 """
 
@@ -16,7 +16,7 @@ FOLDS = 3
 
 
 def cnn_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
-    """Cross-validated AUC of the network; 0.5 when the sets cannot be told apart. Relatives (one
+    """Cross-validated AUC of the network; 0.5 when the sets cannot be distinguished. Relatives (one
     cluster) stay in one fold.
 
     Lopez-Paz & Oquab 2017, arXiv:1610.06545.

@@ -81,7 +81,7 @@ def kmer_table(sequences: SequenceSet, k: int) -> sparse.csr_array:
 
 def kmer_auc(a: SequenceSet, b: SequenceSet, seed: int) -> float:
     """Cross-validated AUC of a logistic classifier of 6-mer frequencies; 0.5 when the sets cannot
-    be told apart.
+    be distinguished.
 
     Relatives (sequences of one cluster) stay in one fold.
     """

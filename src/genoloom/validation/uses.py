@@ -147,7 +147,7 @@ SHAPE = (
 )
 SCAN = "the task itself: the same scan on synthetic and on real haplotypes (Voight et al. 2006)"
 SWEEP = (
-    "H12 and its kin tell sweeps apart (Garud et al. 2015); measured on the faults of "
+    "H12 and related statistics distinguish sweeps (Garud et al. 2015); measured on the faults of "
     "docs/validation.md"
 )
 BURDEN = "burden and spectrum tests count these alleles (Lee et al. 2014); the project's choice"

@@ -14,7 +14,7 @@ probabilities sum to one, the likelihood is exact, and missing calls drop out. D
 1 without anchors are from the very same model.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
-counts: the few thousand weights cannot learn anybody by heart, and the same weights serve any other
+counts: the few thousand weights cannot memorise an individual, and the same weights serve any other
 templates.
 
 The templates are in the model file. Draws copy them in pieces, as mosaics do; what that reveals

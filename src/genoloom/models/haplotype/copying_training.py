@@ -26,7 +26,7 @@ PAIRS, ROWS = 262_144, 2048
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
 VALIDATION_PAIRS = 65_536
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
-UNLABELLED = 0.1  # share of training rows whose population is not told
+UNLABELLED = 0.1  # share of training rows whose population is hidden
 LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
 
 

@@ -115,7 +115,7 @@ class GanTraining:
         self, rng: np.random.Generator, start: int, stop: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens (B, T) and populations (B,) of training rows, crossed over where they cannot be
-        told apart.
+        distinguished.
         """
         rows = rng.integers(0, len(self.rows), size=self.options.batch)
         source = crossovers(
@@ -334,8 +334,8 @@ def _distinct(tokens: np.ndarray) -> int:
 def crossovers(
     tokens, population, rows, start: int, stop: int, match: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Which row each block comes from when rows cross over to others that they cannot be told from;
-    int64 (n, stop - start).
+    """Which row each block comes from when rows cross over to others that cannot be distinguished
+    from them; int64 (n, stop - start).
 
     At random blocks, every row goes on as a random row of its population with the same tokens in
     the `match` blocks before.

@@ -1,4 +1,4 @@
-"""Mosaics that cross over only where two training haplotypes cannot be told apart.
+"""Mosaics that cross over only where two training haplotypes cannot be distinguished.
 
 A plain mosaic breaks linkage at each switch. Here a row that copies one training haplotype may go
 on only as another of its population that is equal on the preceding sites: what a recombination

@@ -2,7 +2,7 @@
 training ones are.
 
 A network says what it does not know by spreading its chances. Drawn as they are (temperature 1),
-these little surprises add up along a contig: synthetic haplotypes are further from each other, and
+these small errors add up along a contig: synthetic haplotypes are further from each other, and
 from real ones, than real ones are from each other. Drawn too sharp, they crowd.
 """
 

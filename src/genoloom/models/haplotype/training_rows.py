@@ -68,7 +68,7 @@ class PackedRows:
         rng: np.random.Generator,
     ) -> np.ndarray:
         """Which row each byte comes from when haplotypes cross over to others that they cannot be
-        told from.
+        distinguished from.
 
         At each of `breakpoints` places, every haplotype goes on as a random row of its group that
         agrees with it on the preceding `MATCH_SITES` sites: what a recombination between two

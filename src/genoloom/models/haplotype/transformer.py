@@ -15,8 +15,8 @@ sees random windows of the same length, so a token is never asked what it was no
 cost and memory are linear in variants.
 
 Haplotypes are drawn with the log-chances of the tokens divided by a temperature. A network says
-what it does not know by spreading its chances; drawn as they are (temperature 1), these little
-surprises add up along a contig, and synthetic haplotypes are further from real ones than real ones
+what it does not know by spreading its chances; drawn as they are (temperature 1), these small
+errors add up along a contig, and synthetic haplotypes are further from real ones than real ones
 are. Likelihoods, and what `impute` fills in, are of the chances themselves.
 
 Letters in shapes: B haplotypes, T blocks, L sites per block, C tokens, S segments per block, W

@@ -24,7 +24,7 @@ from genoloom.training_config import GanOptions, TransformerOptions
 
 log = logging.getLogger(__name__)
 INPUT_MUTATIONS = 2e-4  # share of input alleles mutated in training
-TOKEN_DROPOUT = 0.2  # share of input blocks whose token is not told: novel blocks have none
+TOKEN_DROPOUT = 0.2  # share of input blocks whose token is hidden: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
 # how often a schedule of automatic length shows each block of each row of a large cohort
@@ -39,7 +39,7 @@ EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
 
 
 def epochs(n_rows: int) -> float:
-    """How often a row is shown: rows of a small cohort are soon known by heart, so fewer rows are
+    """How often a row is used: rows of a small cohort are soon memorised, so fewer rows are
     also shown less often.
     """
     return EPOCHS * min(1.0, math.sqrt(n_rows / LARGE))

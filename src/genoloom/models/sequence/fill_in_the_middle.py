@@ -1,4 +1,4 @@
-"""What the sequence transformer is told of the bases after a gap, and sampling a gap given its
+"""What the sequence transformer gets of the bases after a gap, and sampling a gap given its
 prefix and suffix.
 
 The order of training is that of Bavarian et al. 2022, arXiv:2207.14255 (fill in the middle), suffix

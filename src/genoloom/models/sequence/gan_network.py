@@ -16,7 +16,7 @@ TEMPERATURE = (
     4.0  # of the relaxation that gives the gradient; the draws themselves do not depend on it
 )
 GROUP = 8  # sequences of which the critic sees the common 4-mer frequencies
-SEGMENTS = 8  # parts of a sequence that the critic tells apart, in sets of one orientation
+SEGMENTS = 8  # parts of a sequence that the critic distinguishes, in sets of one orientation
 SINGLE_WEIGHT = 8.0  # weight of bases next to 4-mers in the moments
 
 

@@ -1,6 +1,6 @@
 """A label classifier, and samples that it agrees with.
 
-A causal model tells a label in hundreds of small steps and blurs it on the way; networks that see
+A causal model applies a label in hundreds of small steps, and weakens it; networks that see
 whole sequences, trained on the same ones, read labels better. Both together are the generator
 
     P(x | label)  proportional to  P(x) P(label | x)^w

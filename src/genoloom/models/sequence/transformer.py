@@ -89,7 +89,7 @@ log = logging.getLogger(__name__)
 CHAIN_ORDER = 10  # longest chain built in, as long as the opponents' own; repeats need it
 DROPOUT, FEW_DROPOUT, FEW_SEQUENCES = 0.1, 0.2, 5000
 SAMPLE_ROWS = 256  # sequences sampled together, always exactly this many
-COMPARED = 500  # validation sequences, of which the model and the classifier tell the label
+COMPARED = 500  # validation sequences, of which the model and the classifier predict the label
 GAP_ROWS = 64  # candidates for a gap sampled together, always exactly this many
 
 

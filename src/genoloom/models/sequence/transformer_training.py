@@ -19,7 +19,7 @@ from genoloom.training import processes
 from genoloom.training.run import TrainingRun
 
 FOLDS = 8
-LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is not told
+LABEL_DROPOUT = 0.1  # share of training rows in which a column of the label is hidden
 SCORE_ROWS = 64
 
 

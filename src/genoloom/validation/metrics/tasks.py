@@ -1,4 +1,4 @@
-"""Metrics that are the work itself: association scans, imputation, filters by frequency."""
+"""Metrics that are typical analyses: association scans, imputation, filters by frequency."""
 
 from collections.abc import Callable
 
