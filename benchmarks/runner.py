@@ -31,15 +31,16 @@ from genoloom.evidence.models import window_sizes
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.splits import read_roles
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_records
 from genoloom.models.haplotype import generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
 from genoloom.panels.comparands import open_comparands
 from genoloom.privacy import audit as attacks
-from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId
+from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId, Measure
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
@@ -49,7 +50,10 @@ from genoloom.stages.train import train
 from genoloom.stages.validate import validate
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import TrainSections
+from genoloom.validation import verdicts
 from genoloom.validation.cohorts import Comparison, compare, match_sites
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.self_check import deal
 
 MIN_MAC = 2  # copies of the rarer allele among those who choose the sites, as in training
@@ -57,17 +61,17 @@ SAMPLED = 1000  # haplotypes in the measurement of speed
 NO_FILES: dict = {"train": [], "holdout": [], "samples": [], "genetic_map": None}
 # name in the tables: metric of the fidelity table
 METRICS = {
-    "ld_r2": "ld_r2_correlation",
-    "ld_decay": "ld_decay_error",
-    "three_point": "three_point_correlation",
-    "lost": "sites_lost",
-    "distinct": "distinct_haplotypes",
-    "pca": "pca_distance",
-    "fst": "fst_matrix_error",
-    "tstr": "population_tstr",
-    "aats_holdout": "aats_holdout",
-    "aats_synthetic": "aats_synthetic",
-    "classifier": "classifier_auc",
+    "ld_r2": MetricId.LD_R2_CORRELATION,
+    "ld_decay": MetricId.LD_DECAY_ERROR,
+    "three_point": MetricId.THREE_POINT_CORRELATION,
+    "lost": MetricId.SITES_LOST,
+    "distinct": MetricId.DISTINCT_HAPLOTYPES,
+    "pca": MetricId.PCA_DISTANCE,
+    "fst": MetricId.FST_MATRIX_ERROR,
+    "tstr": MetricId.POPULATION_TSTR,
+    "aats_holdout": MetricId.AATS_HOLDOUT,
+    "aats_synthetic": MetricId.AATS_SYNTHETIC,
+    "classifier": MetricId.CLASSIFIER_AUC,
 }
 JUDGED = (  # columns of a judged generator
     f"generator sites individuals bits {' '.join(METRICS)} local_attack worst_attack attack "
@@ -214,49 +218,36 @@ def judge_samples(case: Case, name: str, samples: Path, panel: Path, table: Path
         validate(**compared, out=fidelity, details=None, options=options)
         private = samples.parent / "private" / "audit.tsv"
         audit(**compared, out=private, public=privacy, options=AuditOptions(bootstrap=200))
-    rows = read_table(fidelity)
-    compared = next(int(r["n"]) for r in rows if r["metric"] == METRICS["ld_r2"])
+    rows = read_records(fidelity, MetricRow)
+    compared = next(r.n for r in rows if r.metric is METRICS["ld_r2"])
     return [
         {"generator": REFERENCE} | _metrics(rows, name, "reference"),
-        {"generator": REAL} | _metrics(rows, "real", "value"),
+        {"generator": REAL} | _metrics(rows, verdicts.REAL, "value"),
         {"generator": name, "individuals": compared}
         | _metrics(rows, name, "value")
-        | _attacks(read_table(privacy)),
+        | _attacks(read_records(privacy, AttackRow)),
     ]
 
 
-def _metrics(rows: list, generator: str, column: str) -> dict:
-    own = {
-        r["metric"]: r
-        for r in rows
-        if r["generator"] == generator and r["population"] == r["bin"] == "all"
-    }
+def _metrics(rows: list[MetricRow], generator: str, column: str) -> dict:
+    own = {r.metric: r for r in rows if r.generator == generator and r.of_all}
     return {
-        short: float(own[metric][column] or "nan")
-        for short, metric in METRICS.items()
-        if metric in own
+        short: getattr(own[metric], column) for short, metric in METRICS.items() if metric in own
     }
 
 
-def _attacks(rows: list) -> dict:
+def _attacks(rows: list[AttackRow]) -> dict:
     """The corrected worst attack, which one is strongest, and the strongest of the local
     nearest-neighbour attacks.
     """
-    overall = {
-        r["attack"]: float(r["value"])
-        for r in rows
-        if r["population"] == "all" and r["measure"] == "auc" and r["value"]
-    }
-    single = {
-        name: value for name, value in overall.items() if name not in (*WORST_ROWS, *SPLIT_ROWS)
-    }
-    local = [value for name, value in single.items() if name.startswith("nearest, windows")]
-    worst = next(r for r in rows if r["attack"] == AttackId.WORST and r["population"] == "all")
+    measured = [r for r in rows if r.population == ALL and r.measure is Measure.AUC]
+    [worst] = [r for r in measured if r.attack is AttackId.WORST]
+    single = [r for r in measured if r.attack not in (*WORST_ROWS, *SPLIT_ROWS)]
     return {
-        "worst_attack": overall[AttackId.WORST],
-        "chance": float(worst["reference"]),
-        "attack": max(single, key=single.get),
-        "local_attack": max(local),
+        "worst_attack": worst.value,
+        "chance": worst.reference,
+        "attack": max(single, key=lambda r: r.value).name,
+        "local_attack": max(r.value for r in single if r.attack is AttackId.NEAREST and r.window),
     }
 
 
@@ -349,14 +340,20 @@ def attack(
     options: AuditOptions,
     seed: int,
     **known,
-) -> dict[str, dict]:
+) -> dict[AttackId, PrivateAttackRow]:
     """The rows of the audit over all individuals, by attack; `known` are shadow models."""
     data = AuditData(individuals, *window_sizes(options))
     data.add(synthetic, real, genetic_positions(real.sites))
     found = attacks.audit(
-        data, "synthetic", "generator", options.bootstrap, options.max_auc, seed, **known
+        data,
+        "synthetic",
+        verdicts.Role.GENERATOR,
+        options.bootstrap,
+        options.max_auc,
+        seed,
+        **known,
     )
-    return {row["attack"]: row for row in found.private if row["population"] == "all"}
+    return {row.attack: row for row in found.rows if row.population == ALL}
 
 
 def write_panel(panel: Panel, prefix: Path) -> None:

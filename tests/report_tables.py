@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.formats.tables import write_table
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.rows import PUBLIC_COLUMNS as PRIVACY
 from genoloom.privacy.rows import AttackRow
@@ -43,13 +43,14 @@ def typed(*given) -> MetricRow:
 
 
 def attack_row(
-    row, role, attack, value, verdict="pass", population="all", measure="auc", n=50
+    row, role, attack, value, verdict="pass", population="all", measure="auc", n=50, window=0
 ) -> dict:
     reference = 0.0 if measure == "difference" else 0.5
     cells = (
         row,
         role,
         attack,
+        window,
         population,
         measure,
         value,
@@ -66,7 +67,7 @@ def attack_row(
 def typed_attack(*given) -> AttackRow:
     """The same as a record."""
     cells = attack_row(*given)
-    return AttackRow(**cells)
+    return AttackRow(**cells | {"measure": Measure(cells["measure"])})
 
 
 def plot_details(seed: int = 1) -> dict:
@@ -142,11 +143,11 @@ def write_results(folder: Path, effective_sites: float = LARGE_ENOUGH) -> Path:
         write_table(place / "fidelity.tsv", FIDELITY, rows)
         verdict = "weak" if attack < 0.6 else "fail"
         attacks = [
-            attack_row(name, role, attack_name, attack, verdict)
-            for attack_name in ("nearest, windows of 200", "worst")
+            attack_row(name, role, AttackId.NEAREST, attack, verdict, window=200),
+            attack_row(name, role, AttackId.WORST, attack, verdict),
         ]
         attacks.append(
-            attack_row(name, role, "nearest, windows of 200", attack, "pass", population="AAA")
+            attack_row(name, role, AttackId.NEAREST, attack, "pass", population="AAA", window=200)
         )
         excess = (
             "pass"

@@ -32,12 +32,13 @@ from benchmarks.options import add_shared
 from benchmarks.runner import Case, attack, paired
 from genoloom.config import AuditOptions
 from genoloom.panel import ArrayHaplotypes, Individuals, Panel, haplotype_columns
-from genoloom.privacy.attack_ids import MUST_PASS, AttackId
+from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.measures import Resampling
 from genoloom.privacy.similarity import Similarities
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
+from genoloom.validation.verdicts import Verdict
 
 STEP = 200  # sites read at a time, as in an audit with the default windows
 COLUMNS = "individuals sites leak share mutation_rate verdict worst low high failed cpu_s"
@@ -201,7 +202,7 @@ def _near_copies(
     tests = similarities.tests(
         resampling.labels, np.tile(population, 3), np.random.default_rng(derive_seed(seed, "roles"))
     )
-    failed = [name for name, test in tests.items() if test.verdict == "fail"]
+    failed = [name for name, test in tests.items() if test.verdict is Verdict.FAIL]
     return {"verdict": "fail" if failed else "pass", "worst": None, "failed": "; ".join(failed)}
 
 
@@ -216,11 +217,11 @@ def _audit(synthetic_panel: Panel, real_panel: Panel, options: AuditOptions, see
         synthetic_panel, real_panel, paired(synthetic_panel, real_panel, seed), options, seed
     )
     worst = rows[AttackId.WORST]
-    failed = [name for name, row in rows.items() if name in MUST_PASS and row["verdict"] == "fail"]
-    failed += ["worst attack"] if worst["low"] > options.max_auc else []
+    failed = [name for name, row in rows.items() if name.must_pass and row.verdict is Verdict.FAIL]
+    failed += ["worst attack"] if worst.low > options.max_auc else []
     return {
-        "verdict": worst["verdict"], "worst": worst["value"], "low": worst["low"],
-        "high": worst["high"], "failed": "; ".join(failed),
+        "verdict": worst.verdict, "worst": worst.value, "low": worst.low,
+        "high": worst.high, "failed": "; ".join(failed),
     }  # fmt: skip
 
 

@@ -23,18 +23,20 @@ import numpy as np
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, deal_panels
 from genoloom.config import AuditOptions, ValidateOptions
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.rows import AttackRow
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
+from genoloom.validation.rows import ALL
 from genoloom.validation.self_check import judge_together
+from genoloom.validation.verdicts import ORDER, Verdict
 
 COLUMNS = "verdict generator expected found right reasons"
-VERDICTS = ["pass", "not run", "weak", "overfitted", "fail"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +93,7 @@ def _fidelity(
 
 def _audit(
     name: str, alleles: np.ndarray, training: Panel, holdout: Panel, seed: int
-) -> list[dict]:
+) -> list[AttackRow]:
     """The audit's public rows of a sample in the order of the training individuals."""
     n = len(training.individuals)
     pairs = [
@@ -104,7 +106,7 @@ def _audit(
             baselines=[], out=Path(folder) / "private" / "audit.tsv", public=public,
             options=AuditOptions(), seed=seed,
         )  # fmt: skip
-        return [row for row in read_table(public) if row["population"] == "all"]
+        return [row for row in read_records(public, AttackRow) if row.population == ALL]
 
 
 def _privacy(
@@ -114,18 +116,18 @@ def _privacy(
         if KNOWN_GENERATORS[name].private is None:
             continue
         table = _audit(name, alleles, training, holdout, seed)
-        verdict = next(row["verdict"] for row in table if row["attack"] == AttackId.WORST)
-        others = [row for row in table if row["attack"] != AttackId.WORST]
-        reasons = [row["attack"] for row in others if row["verdict"] == verdict]
+        verdict = next(row.verdict for row in table if row.attack is AttackId.WORST)
+        others = [row for row in table if row.attack is not AttackId.WORST]
+        reasons = [row.name for row in others if row.verdict is verdict]
         yield _row("privacy", name, KNOWN_GENERATORS[name].private, verdict, reasons)
 
 
-def _row(verdict: str, name: str, good: bool, found: str, reasons: list[str]) -> dict:
-    if found == "pass":
+def _row(verdict: str, name: str, good: bool, found: Verdict, reasons: list[str]) -> dict:
+    if found is Verdict.PASS:
         reasons = []
     return {
         "verdict": verdict, "generator": name, "expected": "pass" if good else "fail",
-        "found": found, "right": (found == "pass") == good, "reasons": " ".join(reasons[:6]),
+        "found": found, "right": (found is Verdict.PASS) == good, "reasons": " ".join(reasons[:6]),
     }  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def summary(rows: list[dict]) -> str:
         right = sum(str(row["right"]) == "True" for row in own)
         table.append(
             dict(zip(keys, key, strict=True))
-            | {kind: found[kind] for kind in VERDICTS}
+            | {kind: found[kind] for kind in ORDER}
             | {"right": f"{right}/{len(own)}"}
         )
-    return as_text(table, [*keys, *VERDICTS, "right"])
+    return as_text(table, [*keys, *ORDER, "right"])

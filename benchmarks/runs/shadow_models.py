@@ -82,11 +82,11 @@ def measure(case: Case) -> Iterator[dict]:
                 rows = attack(drawn, real, individuals, judged, seed, shadows=known)
                 yield {
                     "individuals": n, "sites": len(real.sites), "generator": name,
-                    "audited": label, "stacked": rows[AttackId.STACKED]["value"],
-                    "with_shadows": rows[AttackId.SHADOWS]["value"],
-                    "worst": rows[AttackId.WORST]["value"],
-                    "worst_low": rows[AttackId.WORST]["low"],
-                    "worst_high": rows[AttackId.WORST]["high"],
+                    "audited": label, "stacked": rows[AttackId.STACKED].value,
+                    "with_shadows": rows[AttackId.SHADOWS].value,
+                    "worst": rows[AttackId.WORST].value,
+                    "worst_low": rows[AttackId.WORST].low,
+                    "worst_high": rows[AttackId.WORST].high,
                     "share": share, "estimated_seconds": round(estimated),
                     "seconds": round(spent),
                 }  # fmt: skip

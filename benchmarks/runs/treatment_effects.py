@@ -61,16 +61,16 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
     options = TrialOptions(draws=case.arguments.draws, outcome=case.arguments.outcome)
     routes = ROUTES if first else ("genotypes", "factorised")
     found = effect_rows(**groups, options=options, seed=case.seed, routes=routes, controls=first)
-    overall = [row for row in found if row["group"] == "all"]
-    whole = {(row["data"], row["learner"], row["metric"]): row["value"] for row in overall}
+    overall = [row for row in found if row.group == "all"]
+    whole = {(row.data, row.learner, row.metric): row.value for row in overall}
     shares = diplotype_rows(**groups)
     data = {"genotypes": name, "factorised": f"{name}, factorised"}
     data |= {d: d for d in (REAL, "joint", *CONTROLS)} if first else {}
     for source, label in data.items():
         side = "synthetic" if source == "genotypes" else source
-        tv = [r["value"] for r in shares if (r["data"], r["metric"]) == (side, "diplotype_tv")]
+        tv = [r.value for r in shares if (r.data, r.metric) == (side, "diplotype_tv")]
         tv = tv[1:] or tv  # the first is that of all individuals
-        unmatched = shares[-1]["value"] if source == "genotypes" else None
+        unmatched = shares[-1].value if source == "genotypes" else None
         for learner in dict.fromkeys(key[1] for key in whole if key[0] == source):
             own = {m: whole.get((source, learner, m)) for m in METRICS}
             own["ratio"] = whole[source, learner, "root_pehe_ratio"]

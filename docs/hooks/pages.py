@@ -148,11 +148,12 @@ def tables() -> str:
     from genoloom.formats.cohort_sheets import COLUMNS as COHORT
     from genoloom.formats.splits import COLUMNS as SPLIT
     from genoloom.privacy.attack_ids import AttackId
-    from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
-    from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+    from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS, ExposureRow
+    from genoloom.records import columns as columns_of
     from genoloom.report.data import Attack, Judgement, Metric
     from genoloom.stages.prepare import REJECTION_COLUMNS
-    from genoloom.validation.metric_ids import MetricId
+    from genoloom.task_rows import EffectRow, StarRow, TaskRow
+    from genoloom.validation.metric_ids import MetricId, TaskId
     from genoloom.validation.rows import COLUMNS as FIDELITY
 
     columns = {
@@ -162,7 +163,10 @@ def tables() -> str:
         "fidelity.tsv": FIDELITY,
         "privacy.tsv": PUBLIC_COLUMNS,
         "audit.tsv (private)": PRIVATE_COLUMNS,
-        "individuals.tsv (private)": INDIVIDUAL_COLUMNS,
+        "individuals.tsv (private)": columns_of(ExposureRow),
+        "utility.tsv": columns_of(TaskRow),
+        "effects.tsv": columns_of(EffectRow),
+        "star_alleles.tsv": columns_of(StarRow),
     }
     lines = ["# Tables", "", "## Columns of the files", ""]
     lines += rows_of(
@@ -179,14 +183,20 @@ def tables() -> str:
         "## Metrics",
         "",
         *rows_of(
-            ["metric", "title", "better", "unit", "reference", "what it says"],
-            [[f"`{m}`", m.title, m.better, m.unit, m.reference, m.help] for m in MetricId],
+            ["metric", "title", "type", "better", "unit", "reference", "what it says"],
+            [
+                [f"`{m}`", m.title, m.metric_type or "", m.better, m.unit, m.reference, m.help]
+                for m in (*MetricId, *TaskId)
+            ],
         ),
     ]
     lines += [
         "## Rows of the audit",
         "",
-        *rows_of(["attack", "title", "better"], [[f"`{a}`", a.title, a.better] for a in AttackId]),
+        *rows_of(
+            ["attack", "title", "better", "what it measures"],
+            [[f"`{a}`", a.title, a.better, a.help] for a in AttackId],
+        ),
     ]
     return "\n".join(lines)
 

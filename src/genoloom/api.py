@@ -326,8 +326,8 @@ def sample(
     >>> alleles = synthetic.panel.haplotypes.read(0, 10)  # 0 reference, 1 alternate
     >>> alleles.shape, alleles.dtype
     ((10, 120), dtype('int8'))
-    >>> synthetic = sample(chain, 300, seed=7)
-    >>> synthetic.sequences.bases.shape
+    >>> fasta = sample(chain, 300, seed=7)
+    >>> fasta.sequences.bases.shape
     (300, 100)
     """
     if isinstance(model, SequenceModel):
@@ -371,7 +371,7 @@ def compare(
     >>> linkage = [m for m in metrics if m.metric == "ld_r2_correlation"]
     >>> next(m.title for m in linkage if m.population == m.bin == "all")
     'Linkage between sites (r²), correlation'
-    >>> found = compare(real, synthetic, n_permutations=2, max_compared=20, max_classified=20)
+    >>> found = compare(real, fasta, n_permutations=2, max_compared=20, max_classified=20)
     >>> next(m.title for m in found if m.metric == "gc_distance")
     'GC content, distance'
     """
@@ -422,7 +422,7 @@ def audit(
     >>> [worst] = [a for a in attacks if a.attack == "worst" and a.population == "all"]
     >>> 0.5 < worst.value < 1
     True
-    >>> [worst] = [a for a in audit(real, synthetic, bootstrap=199) if a.attack == "worst"]
+    >>> [worst] = [a for a in audit(real, fasta, bootstrap=199) if a.attack == "worst"]
     >>> worst.low < worst.value < worst.high
     True
     """

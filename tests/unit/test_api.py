@@ -82,15 +82,15 @@ def test_importing_the_package_is_light():
 
 
 def test_sequences_of_any_tool_are_compared_and_audited(examples):
-    real, made = examples[0]["real"], examples[0]["made"]
+    real, synthetic = examples[0]["real"], examples[0]["fasta"]
     options = {"n_permutations": 2, "max_compared": 20, "max_classified": 20}
-    rows = api.compare(real, made.fasta, **options)
+    rows = api.compare(real, synthetic.fasta, **options)
     own = {m.metric: m.value for m in examples[0]["found"]}
     # without the model there are no bits per base
     assert {m.metric: m.value for m in rows} == {
         metric: value for metric, value in own.items() if metric != "bits_per_base"
     }
-    attacks = {a.attack for a in api.audit(real, made.fasta, bootstrap=199)}
+    attacks = {a.attack for a in api.audit(real, synthetic.fasta, bootstrap=199)}
     assert AttackId.WORST in attacks
     assert AttackId.MEMBERSHIP_BY_MODEL not in attacks
     assert (real.folder / "private" / "synthetic-1").stat().st_mode & 0o077 == 0

@@ -5,16 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from genoloom.config import ReleaseOptions
 from genoloom.models import haplotype
-from genoloom.privacy.attack_ids import AttackId
-from genoloom.report.data import Judgement
+from genoloom.privacy.attack_ids import AttackId, Measure
+from genoloom.privacy.gate import fidelity_reasons, privacy_reasons
+from genoloom.privacy.rows import PrivateAttackRow
+from genoloom.report.data import Judgement, as_attack
 from genoloom.report.words import mosaics
-from genoloom.validation.metric_ids import Better, MetricId
+from genoloom.report.words import privacy_reasons as report_reasons
+from genoloom.validation.metric_ids import Better, MetricId, TaskId
+from genoloom.validation.sequence_table import Measured
+from genoloom.validation.uses import DEMANDS, UseMetric, judge_uses
 from genoloom.validation.verdicts import Role, Verdict
 
+# words that are also measures
+ORDINARY = {"", "share", "ratio", "difference"}
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "genoloom"
-TEXTS = {str(member) for kind in (Verdict, MetricId, AttackId, Better) for member in kind}
-TEXTS |= {metric.title for metric in MetricId}
+TEXTS = {str(member) for kind in (Verdict, MetricId, AttackId, Better, Role) for member in kind}
+TEXTS |= {text for known in (*MetricId, *TaskId, *AttackId) for text in (known.title, known.help)}
+TEXTS |= {text for measure in Measure for text in (measure.value, measure.title)} - ORDINARY
 
 
 def texts_compared(tree: ast.AST) -> list[tuple[int, str]]:
@@ -65,6 +74,42 @@ f in ("u", "v")
 g["key"] is None
 """
     assert {text for _, text in texts_compared(ast.parse(source))} == set("xyzwuv")
+
+
+def judged() -> list:
+    """Whatever is decided of a metric, an attack, a release or a use."""
+    rows = [
+        Measured(metric, value, 0.2, 0.1, 50).row("x", Role.GENERATOR, value)
+        for metric in MetricId
+        if metric.metric_type
+        for value in (0.2, 0.9)
+    ]
+    attacks = [
+        PrivateAttackRow(
+            generator="x", role=Role.GENERATOR, attack=attack, n=40, verdict=verdict,
+            measure=Measure.AUC, value=0.5, low=0.45, high=0.55,
+            tpr_at_1_percent_fpr=0.01, tpr_reference=0.02,
+        )
+        for attack, verdict in zip(AttackId, [*Verdict] * len(AttackId), strict=False)
+    ]  # fmt: skip
+    release = ReleaseOptions()
+    uses = [UseMetric(d.metric, "all", d.bins[0], 0.9, 1.0, 0.0) for d in DEMANDS]
+    return [
+        [row.verdict for row in rows],
+        fidelity_reasons(rows[::2], "x", release),
+        privacy_reasons(attacks, "x", 40, release),
+        [(fit.use, fit.fitness, fit.limits) for fit in judge_uses(uses)],
+        [report_reasons([as_attack(attack)]) == [] for attack in attacks],
+    ]
+
+
+def test_another_title_or_help_changes_no_verdict(monkeypatch):
+    before = judged()
+    for known in (*MetricId, *TaskId, *AttackId):
+        for text in ("title", "help", "unit"):
+            monkeypatch.setattr(known, text, "the same for all", raising=False)
+    assert judged() == before
+    assert len({verdict for verdict in before[0]}) > 2
 
 
 def test_which_controls_copy_is_not_read_from_their_names():

@@ -31,7 +31,7 @@ LAYERS = (
     {"config_section", "panel"},
     {
         "audit_levels", "declared", "disclosure", "errors", "ploidy", "records", "renamed_keys",
-        "seeds", "sequences", "tracts",
+        "seeds", "sequences", "task_rows", "tracts",
     },
 )  # fmt: skip
 OPEN_FILES = {
@@ -46,6 +46,7 @@ ALSO = {
     "training.trained": "writes what was trained",
     "training.processes": "a place where the processes of one training meet",
     "report.page": "templates of the package",
+    "records": "tables of the package",
     "privacy.leak_scan.files": "opens what is about to leave",
 }
 OPENS = {

@@ -21,13 +21,13 @@ from genoloom.formats.pgen import panel_files
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.provenance import Provenance, read_provenance, record_path
 from genoloom.formats.public_panels import MATCH, RECORD
-from genoloom.formats.tables import Row, read_exact_table
+from genoloom.formats.tables import read_exact_records
 from genoloom.formats.text import read_json
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES
 from genoloom.models.haplotype import BASELINES
-from genoloom.privacy.rows import PUBLIC_COLUMNS
+from genoloom.privacy.rows import AttackRow
 from genoloom.validation.reference_values import REFERENCE_VALUES
-from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import MetricRow
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +246,7 @@ class Chain:
             yield Link(f"synthetic {contig}", "generate", record_path(prefix), inputs, (), outputs)
         compared = synthetic | panel | split
         table, public = self.table("fidelity.tsv"), self.table("privacy.tsv")
-        baselines = self._baselines(table, FIDELITY_COLUMNS)
+        baselines = self._baselines(table, MetricRow)
         yield Link(
             "fidelity",
             "validate",
@@ -255,7 +255,7 @@ class Chain:
             (),
             {table.name: table, REFERENCE_VALUES: self.table(REFERENCE_VALUES)},
         )
-        private, baselines = self.private / "audit.tsv", self._baselines(public, PUBLIC_COLUMNS)
+        private, baselines = self.private / "audit.tsv", self._baselines(public, AttackRow)
         outputs = {private.name: private, public.name: public}
         # the audit itself has seen whether they are of its own files
         roles = [
@@ -322,12 +322,12 @@ class Chain:
         other = [Path(f"{prefix}{suffix}") for suffix in (*VARIANT_SUFFIXES, *indexes, *TRACTS)]
         return [*panel_files(prefix), *(path for path in other if path.exists())]
 
-    def _baselines(self, table: Path, columns: list[str]) -> dict[str, tuple[Path, ...]]:
+    def _baselines(self, table: Path, record: type) -> dict[str, tuple[Path, ...]]:
         """Tables of the baselines that a table shows, by role; none where it cannot be read, which
         is said elsewhere.
         """
         try:
-            rows = read_exact_table(table, columns)
+            rows = read_exact_records(table, record)
         except InputError:
             return {}
         return {
@@ -335,10 +335,10 @@ class Chain:
             for i, name in enumerate(self.shown_baselines(rows), 1)
         }
 
-    def shown_baselines(self, rows: list[Row]) -> list[str]:
+    def shown_baselines(self, rows: list) -> list[str]:
         return [
             name
-            for name in dict.fromkeys(row["generator"] for row in rows)
+            for name in dict.fromkeys(row.generator for row in rows)
             if name in BASELINES and name != self.generator
         ]
 

@@ -31,6 +31,7 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.models.haplotype.training_data import digest, overlaps_of, training_haplotypes
 from genoloom.models.load import load_generator
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
+from genoloom.privacy.attack_ids import Scored
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.shadow_plan import (
     VALIDATION_FRACTION,
@@ -252,7 +253,13 @@ def read_shadows(
     found = []
     for k, path in enumerate(files[:number]):
         member, scores = read_scores(path, made_for(sources, work.options, work.seed, k), n)
-        found.append(Shadow(scores, member))
+        try:
+            known = {Scored.parse(name): values for name, values in scores.items()}
+        except ValueError:
+            raise InputError(
+                path, "holds scores of another version", remedy="make it again (genoloom shadow)"
+            ) from None
+        found.append(Shadow(known, member))
     return found
 
 

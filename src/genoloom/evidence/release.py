@@ -3,6 +3,7 @@
 import hashlib
 import re
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +21,23 @@ from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
-from genoloom.formats.tables import Row, read_exact_table
+from genoloom.formats.tables import read_exact_records, read_exact_table
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.gate import (
     fidelity_reasons,
     model_reasons,
-    number,
     option_reasons,
     privacy_reasons,
-    public_rows,
-    worst_row,
+    rows_of_all,
 )
 from genoloom.privacy.leak_budget import Leak, unavoidable
-from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy.rows import AttackRow, PrivateAttackRow, public_rows
+from genoloom.records import values_of
 from genoloom.validation.cohorts import compare
-from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import MetricRow
+from genoloom.validation.verdicts import REAL
 
 SYNTHETIC_NAME = re.compile(r"SYN\d{6,}", re.ASCII)
 
@@ -77,15 +79,15 @@ class Evidence(Chain):
         found = self.broken()
         whole = not found
         tables = {
-            "audit": (self.private / "audit.tsv", PRIVATE_COLUMNS),
-            "privacy": (self.table("privacy.tsv"), PUBLIC_COLUMNS),
-            "fidelity": (self.table("fidelity.tsv"), FIDELITY_COLUMNS),
+            "audit": (self.private / "audit.tsv", PrivateAttackRow),
+            "privacy": (self.table("privacy.tsv"), AttackRow),
+            "fidelity": (self.table("fidelity.tsv"), MetricRow),
         }
-        read: dict[str, list[Row] | None] = {}
-        for what, (path, columns) in tables.items():
+        read: dict[str, list | None] = {}
+        for what, (path, record) in tables.items():
             read[what] = None
             found += attempt(
-                what, lambda p=path, c=columns, w=what: read.update({w: read_exact_table(p, c)})
+                what, lambda p=path, k=record, w=what: read.update({w: read_exact_records(p, k)})
             )
         if read["audit"] is not None:
             found += attempt("privacy", lambda: self._judge_audit(read["audit"], options))
@@ -139,24 +141,23 @@ class Evidence(Chain):
             facts["effective_sites"], facts["training_individuals"], synthetic=individuals
         )
 
-    def _size_reasons(self, private: list[Row], options: ReleaseOptions) -> list[str]:
+    def _size_reasons(self, private: list[PrivateAttackRow], options: ReleaseOptions) -> list[str]:
         """The audit's attackers see as many synthetic individuals as real ones; a larger release
         tells more.
         """
         facts, released = self.records["audit"].facts, len(self.cohort.individuals)
         compared = facts["individuals_per_role"]
-        row = worst_row(private, self.generator)
-        high = number(row["high"]) if row else None
+        row = rows_of_all(private, self.generator).get(Scored(AttackId.WORST))
         # the first has been said; of public individuals more tell no more of the cohort than the
         # statistics do
-        if high is None or self.guarded:
+        if row is None or isnan(row.high) or self.guarded:
             return []
         audited, whole = (
             unavoidable(facts["effective_sites"], facts["training_individuals"], compared, size).auc
             for size in (compared, max(compared, released))
         )
-        bound = min(1.0, high + (whole - audited))
-        if high <= options.max_auc < bound:
+        bound = min(1.0, row.high + (whole - audited))
+        if row.high <= options.max_auc < bound:
             return [
                 f"privacy: to whoever has all {released:,} synthetic individuals the worst "
                 f"attack's AUC may be as high as {bound:.3f}; at most {options.max_auc:g} may "
@@ -187,7 +188,7 @@ class Evidence(Chain):
             else []
         )
 
-    def _judge_audit(self, private: list[Row], options: ReleaseOptions) -> list[str]:
+    def _judge_audit(self, private: list[PrivateAttackRow], options: ReleaseOptions) -> list[str]:
         record = self.records.get("audit")
         individuals = record.facts.get("individuals_per_role") if record else None
         found = self._options_reasons("audit", AuditOptions, options)
@@ -201,25 +202,22 @@ class Evidence(Chain):
             )
         return found
 
-    def _judge_public(self, private: list[Row], public: list[Row]) -> list[str]:
+    def _judge_public(self, private: list[PrivateAttackRow], public: list[AttackRow]) -> list[str]:
         """Every row that may be shown must be in the private table, or in the own table of a
         baseline.
         """
-        if [
-            *public_rows(private),
-            *self._control_rows(public, "privacy.tsv", PUBLIC_COLUMNS),
-        ] == public:
+        shown = [*public_rows(private), *self._rows_of_baselines(public, "privacy.tsv", AttackRow)]
+        if _same(shown, public, AttackRow):
             return []
         return ["privacy: the public table is not of this audit; audit again"]
 
-    def _control_rows(self, table: list[Row], name: str, columns: list[str]) -> list[Row]:
+    def _rows_of_baselines(self, table: list, name: str, record: type) -> list:
         """The rows of the shown baselines in their own tables."""
-        tables = {
-            baseline: read_exact_table(self.table(name, baseline), columns)
-            for baseline in self.shown_baselines(table)
-        }
         return [
-            row for baseline, rows in tables.items() for row in rows if row["generator"] == baseline
+            row
+            for baseline in self.shown_baselines(table)
+            for row in read_exact_records(self.table(name, baseline), record)
+            if row.generator == baseline
         ]
 
     def _compared_individuals(self) -> int:
@@ -236,11 +234,12 @@ class Evidence(Chain):
             0,
         ).n
 
-    def _judge_fidelity(self, table: list[Row], options: ReleaseOptions) -> list[str]:
+    def _judge_fidelity(self, table: list[MetricRow], options: ReleaseOptions) -> list[str]:
         found = self._options_reasons("fidelity", ValidateOptions, options)
         found += fidelity_reasons(table, self.generator, options)
-        shown = [row for row in table if row["generator"] not in (self.generator, "real")]
-        if shown != self._control_rows(table, "fidelity.tsv", FIDELITY_COLUMNS):
+        shown = [row for row in table if row.generator not in (self.generator, REAL)]
+        own = self._rows_of_baselines(table, "fidelity.tsv", MetricRow)
+        if not _same(shown, own, MetricRow):
             found.append(
                 "fidelity: the rows of the baselines differ from their own tables; validate again"
             )
@@ -320,3 +319,9 @@ class Evidence(Chain):
             f"{path.stem}: {path.name} is older than the synthetic files; run the workflow again"
             for path in older
         ]
+
+
+def _same(rows: list, others: list, record: type) -> bool:
+    """Whether two tables are alike; where neither was measured is alike as well."""
+    one, other = ([[*map(str, values_of(row, record))] for row in own] for own in (rows, others))
+    return one == other

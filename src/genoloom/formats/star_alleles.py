@@ -1,15 +1,9 @@
 """The tables of star alleles that the package holds."""
 
 from functools import cache
-from importlib.resources import files
 
+from genoloom.records import package_table
 from genoloom.treatment.star_alleles import BUILDS, Allele, Gene, Variant
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    text = (files("genoloom.treatment") / name).read_text()
-    header, *lines = (line.split("\t") for line in text.splitlines())
-    return [dict(zip(header, cells, strict=True)) for cells in lines]
 
 
 def _core(cell: str) -> tuple[str, frozenset[Variant], int]:
@@ -23,25 +17,25 @@ def _core(cell: str) -> tuple[str, frozenset[Variant], int]:
 def read_genes() -> dict[str, Gene]:
     """Genes whose star alleles are told without copy numbers, by name."""
     phenotypes: dict[str, dict[tuple[str, str], str]] = {}
-    for row in _rows("star_phenotypes.tsv"):
-        one, other = row["functions"].split("/")
-        phenotypes.setdefault(row["gene"], {})[one, other] = row["phenotype"]
-    grouped: dict[str, list[dict[str, str]]] = {}
-    for row in _rows("star_alleles.tsv"):
-        grouped.setdefault(row["gene"], []).append(row)
+    for gene, functions, phenotype in package_table("genoloom.treatment", "star_phenotypes.tsv"):
+        one, other = functions.split("/")
+        phenotypes.setdefault(gene, {})[one, other] = phenotype
+    grouped: dict[str, list[list[str]]] = {}
+    for gene, *cells in package_table("genoloom.treatment", "star_alleles.tsv"):
+        grouped.setdefault(gene, []).append(cells)
     genes = {}
     for name, rows in grouped.items():
-        cores = [{build: _core(row[build]) for build in BUILDS} for row in rows]
-        noted = [(word, row["allele"]) for row in rows for word in row["notes"].split(",")]
+        cores = [dict(zip(BUILDS, map(_core, row[4:]), strict=True)) for row in rows]
+        noted = [(word, allele) for allele, _, _, notes, *_ in rows for word in notes.split(",")]
         base, unpaired = dict(noted), [own for word, own in noted if word == "unpaired"]
         contig = next(c for own in cores for c, _, _ in own.values() if c)
         alleles = tuple(
             Allele(
-                row["allele"], row["function"], float(row["score"] or "nan"),
+                allele, function, float(score or "nan"),
                 {build: core for build, (_, core, _) in own.items()},
                 {build: coding for build, (_, _, coding) in own.items()},
             )
-            for row, own in zip(rows, cores, strict=True)
+            for (allele, function, score, *_), own in zip(rows, cores, strict=True)
         )  # fmt: skip
         default = {build: base[build] for build in BUILDS}
         genes[name] = Gene(

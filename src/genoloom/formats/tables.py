@@ -3,6 +3,7 @@ here.
 """
 
 import csv
+import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.text import create_text, real_number, split_rows, text_lines, whole_number
-from genoloom.records import columns, required
+from genoloom.records import columns, required, values_of
 
 
 def format_cell(value: object) -> str:
@@ -36,9 +37,13 @@ def table_writer(path: str | Path, columns: list[str]) -> Iterator[Callable[[Ite
         write_beside(path) as [part],
         create_text(part, packed=str(path).endswith(".gz")) as handle,
     ):
-        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        yield lambda cells: writer.writerow([format_cell(cell) for cell in cells])
+        yield _writer(handle, columns)
+
+
+def _writer(handle: io.TextIOBase, columns: list[str]) -> Callable[[Iterable], object]:
+    writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    return lambda cells: writer.writerow([format_cell(cell) for cell in cells])
 
 
 def write_table(path: str | Path, columns: list[str], rows: list[dict]) -> None:
@@ -54,7 +59,21 @@ def write_records(path: str | Path, record: type, rows: Sequence) -> None:
     """Write dataclasses of the class `record` as a table; see `genoloom.records`."""
     with table_writer(path, columns(record)) as write:
         for row in rows:
-            write([getattr(row, one.name) for one in fields(record)])
+            write(_cells(row, record))
+
+
+def _cells(row: object, record: type) -> list:
+    words = {True: "yes", False: "no"}
+    return [words[v] if isinstance(v, bool) else v for v in values_of(row, record)]
+
+
+def records_text(record: type, rows: Sequence) -> str:
+    """The text of the table that `write_records` writes."""
+    handle = io.StringIO()
+    write = _writer(handle, columns(record))
+    for row in rows:
+        write(_cells(row, record))
+    return handle.getvalue()
 
 
 class Row(dict[str, str]):
@@ -94,12 +113,14 @@ class Row(dict[str, str]):
         except ValueError as error:
             raise self.refuse(column, str(error)) from None
 
-    def cell(self, column: str, cell_type: type) -> str | int | float | StrEnum:
+    def cell(self, column: str, cell_type: type) -> str | bool | int | float | StrEnum:
         """A cell as `write_records` writes a value of `cell_type`; raises as `number`."""
         if issubclass(cell_type, StrEnum):
             if self[column] not in tuple(cell_type):
                 raise self.refuse(column, "is a word of another version, or none")
             return cell_type(self[column])
+        if cell_type is bool:
+            return self.one_of(column, ("yes", "no")) == "yes"
         if cell_type is float:
             free = {"": math.nan, "inf": math.inf, "-inf": -math.inf}
             return free[self[column]] if self[column] in free else self.number(column)
@@ -167,12 +188,22 @@ def read_records(path: str | Path, record: type, remedy: str = "") -> list:
     InputError
         As `read_table`; or a cell is not what its field can be.
     """
-    return [
-        record(
-            **{one.name: row.cell(one.name, one.type) for one in fields(record) if one.name in row}
-        )
-        for row in read_table(path, required(record), remedy)
-    ]
+    return [_record(row, record) for row in read_table(path, required(record), remedy)]
+
+
+def read_exact_records(path: str | Path, record: type, remedy: str = "") -> list:
+    """The same of a table that must be just what `write_records` writes: for whoever judges by it.
+
+    Raises
+    ------
+    InputError
+        As `read_records` and `read_exact_table`.
+    """
+    return [_record(row, record) for row in read_exact_table(path, columns(record), remedy)]
+
+
+def _record(row: Row, record: type) -> object:
+    return record(**{f.name: row.cell(f.name, f.type) for f in fields(record) if f.name in row})
 
 
 def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> list[Row]:

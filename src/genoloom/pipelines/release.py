@@ -19,7 +19,7 @@ from genoloom.formats.leak_ledger import add_to_ledger
 from genoloom.formats.models import file_digest, privacy_of
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.private_directories import close_directory
-from genoloom.formats.tables import read_table, write_table
+from genoloom.formats.tables import read_records, write_records, write_table
 from genoloom.formats.tracts import write_tracts
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, write_variants
 from genoloom.models.haplotype.admixture import make_plan
@@ -27,9 +27,9 @@ from genoloom.models.load import load_generator
 from genoloom.privacy.bundle import readme, release_date
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import forbidden_here
-from genoloom.privacy.rows import PUBLIC_COLUMNS
+from genoloom.privacy.rows import AttackRow
 from genoloom.stages.consensus import consensus
-from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.rows import ALL, MetricRow
 
 log = logging.getLogger(__name__)
 
@@ -122,19 +122,13 @@ class Bundle:
         ]
         write_table(part / "samples.tsv", INDIVIDUALS_COLUMNS, rows)
         attacks, metrics = (
-            read_table(evidence.table("privacy.tsv")),
-            read_table(evidence.table("fidelity.tsv")),
+            read_records(evidence.table("privacy.tsv"), AttackRow),
+            read_records(evidence.table("fidelity.tsv"), MetricRow),
         )
-        write_table(part / "privacy.tsv", PUBLIC_COLUMNS, attacks)
-        write_table(part / "fidelity.tsv", FIDELITY_COLUMNS, metrics)
-        attacks = [
-            r for r in attacks if r["generator"] == evidence.generator and r["population"] == "all"
-        ]
-        metrics = [
-            r
-            for r in metrics
-            if r["generator"] == evidence.generator and r["population"] == r["bin"] == "all"
-        ]
+        write_records(part / "privacy.tsv", AttackRow, attacks)
+        write_records(part / "fidelity.tsv", MetricRow, metrics)
+        attacks = [r for r in attacks if r.generator == evidence.generator and r.population == ALL]
+        metrics = [r for r in metrics if r.generator == evidence.generator and r.of_all]
         facts = self._facts()
         finish_bundle(part, readme(facts, attacks, metrics), facts)
         return reasons

@@ -1,107 +1,110 @@
-"""Which rows an audit has: the identifiers that its tables hold and that the release gate asks for.
+"""Which rows an audit has: the identifiers that its tables hold, and what the report says of them.
 
-Names of attacks with a parameter (a window size) come from their classes in `attacks`.
+All of it is a line of attacks.tsv for each.
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
+from genoloom.records import package_table
 from genoloom.validation.metric_ids import Better
 
 
-class AttackId(StrEnum):
-    """A row of the audit with a fixed name; the value is what the column `attack` holds.
+class Measure(StrEnum):
+    """What the value of an attack is; the text is what tables hold."""
 
-    Attributes
-    ----------
-    needs_phase : bool
-        Makes no sense on genotypes whose phase is not known: the row is then `not run`.
-    must_pass : bool
-        Has a verdict of its own, counts for that of the audit, and must be `pass` for a release.
-    """
-
-    needs_phase: bool
-    must_pass: bool
-
-    def __new__(cls, value: str, needs_phase: bool = False, must_pass: bool = False) -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.needs_phase, member.must_pass = needs_phase, must_pass
-        return member
+    NONE = ""  # was not run
+    AUC = "auc"
+    DIFFERENCE = "difference"
+    RATIO = "ratio"
+    ONE_SIDEDNESS = "one-sidedness"
+    FREQUENCY_CORRELATION = "frequency correlation"
+    MEAN_IDENTITY = "mean identity"
+    KS_STATISTIC = "KS statistic"
+    SHARE = "share"
+    MEAN_BASES = "mean bases"
 
     @property
     def title(self) -> str:
         """What the report calls it."""
-        return _TITLES.get(self, title_of(self.value))
-
-    @property
-    def better(self) -> Better:
-        """Which way a metric is better; it is that of attacks without an identifier as well."""
-        return Better.HIGHER if self is AttackId.COMPARABLE else Better.LOWER
-
-    WORST = "worst"
-    WORST_POPULATION = "worst of populations", False, True
-    UNAVOIDABLE = "unavoidable"
-    EXCESS = "excess over the unavoidable"
-    STACKED = "stacked"
-    SHADOWS = "stacked, with shadow models"
-    DENSITY = "density on components"
-    DISCRIMINATOR = "discriminator"
-    NEAR_COPIES_OF_INDIVIDUALS = "near copies of individuals", False, True
-    NEAR_COPIES_OF_HAPLOTYPES = "near copies of haplotypes", True, True
-    NEAR_COPIES_OF_RARE_ALLELES = "near copies of rare alleles", False, True
-    COPIED_SEGMENTS_OF_INDIVIDUALS = "copied segments of individuals", True, True
-    COPIED_SEGMENTS_OF_HAPLOTYPES = "copied segments of haplotypes", True, True
-    COMPARABLE = "comparable with real individuals", False, True
-    KINSHIP_WITH_SYNTHETIC = "kinship with synthetic individuals", False, True
-    LONGEST_SHARED_RUN = "longest shared run", True, True
-    PRIVACY_LOSS = "privacy loss (AATS)"
-    KINSHIP_REPLAY_CHILDREN = "kinship replay, children", True
-    KINSHIP_REPLAY_RELATIVES = "kinship replay, relatives", True
-    GENERATOR_LIKELIHOOD = "generator likelihood (needs the model)"
-    GAN_CRITIC = "GAN critic (needs the model)"
-    ANCHORS = "anchors (needs the model)"
-    # of sequences
-    MEMBERSHIP_BY_SAMPLES = "membership by nearness to the samples"
-    MEMBERSHIP_BY_MODEL = "membership by likelihood (needs the model)"
-    MEMBERSHIP_OF_CANARIES = "membership of planted sequences"
-    CANARIES_BY_MODEL = "membership of planted sequences by likelihood (needs the model)"
-    NEAREST_IDENTITY = "identity with the nearest training sequence"
-    NEARER_THAN_HOLDOUT = "nearer to training sequences than the holdout"
-    NEAR_COPIES_OF_SEQUENCES = "near copies of sequences"
-    EXACT_COPIES_OF_SEQUENCES = "exact copies of sequences"
-    LONGEST_SHARED_PIECE = "longest piece shared with a training sequence"
+        return "AUC" if self is Measure.AUC else self.value
 
 
-def title_of(attack: str) -> str:
-    """A cell of the column `attack` as the report shows it."""
-    return (attack[:1].upper() + attack[1:]).replace("individuals", "individuals")
+class _Titled(StrEnum):
+    """A row of the audit with what the report says of it.
+
+    Attributes
+    ----------
+    title : str
+        What the report calls it.
+    better : Better
+        Which way its value is better.
+    needs_phase : bool
+        Makes no sense on genotypes whose phase is not known: the row is then `not run`.
+    must_pass : bool
+        Has a verdict of its own, counts for that of the audit, and must be `pass` for a release.
+    of_model : bool
+        Needs the model file, and says nothing of the data alone.
+    help : str
+        What it measures, in one line.
+    """
+
+    title: str
+    better: Better
+    needs_phase: bool
+    must_pass: bool
+    of_model: bool
+    help: str
+
+    def __new__(cls, value: str, title: str, better: str, flags: str, help: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.title, member.better, member.help = title, Better[better.upper()], help
+        for flag in ("needs_phase", "must_pass", "of_model"):
+            setattr(member, flag, flag in flags.split(","))
+        return member
 
 
-_TITLES = {
-    AttackId.WORST: "Worst attack",
-    AttackId.WORST_POPULATION: "Worst attack on one population",
-    AttackId.UNAVOIDABLE: "Unavoidable leak of a faithful release",
-    AttackId.EXCESS: "Excess over the unavoidable leak",
-    AttackId.STACKED: "All attacks together",
-    AttackId.SHADOWS: "All attacks together, with shadow models",
-}
-
-
-def parse_attack(text: str) -> tuple[str, Better]:
-    """Title and direction of a cell of the column `attack`."""
-    if text in set(AttackId):
-        return AttackId(text).title, AttackId(text).better
-    return title_of(text), Better.LOWER
-
-
-MODEL_ROWS = (  # say nothing of the data alone
-    AttackId.GENERATOR_LIKELIHOOD,
-    AttackId.GAN_CRITIC,
-    AttackId.ANCHORS,
-    AttackId.MEMBERSHIP_BY_MODEL,
-    AttackId.CANARIES_BY_MODEL,
+# a row of the audit; the value is what the column `attack` holds
+AttackId = _Titled(
+    "AttackId",
+    [
+        (name.upper(), tuple(cells))
+        for name, *cells in package_table("genoloom.privacy", "attacks.tsv")
+    ],
+    module=__name__,
 )
+
+
+class Scored(NamedTuple):
+    """An attack as it scores individuals.
+
+    Attributes
+    ----------
+    attack : AttackId
+    window : int
+        Sites of the windows in which haplotypes are compared; 0: whole haplotypes.
+    """
+
+    attack: AttackId
+    window: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What `str` gives; raises ValueError."""
+        attack, _, window = text.rpartition("; ")
+        return cls(AttackId(attack), int(window))
+
+    def __str__(self) -> str:
+        return f"{self.attack}; {self.window}"
+
+    def named(self, name: str) -> str:
+        """`name`, with the windows."""
+        return f"{name}, windows of {self.window} sites" if self.window else name
+
+
+MODEL_ROWS = tuple(attack for attack in AttackId if attack.of_model)
+MUST_PASS = tuple(attack for attack in AttackId if attack.must_pass)
 SPLIT_ROWS = (AttackId.UNAVOIDABLE, AttackId.EXCESS)
 WORST_ROWS = (AttackId.WORST, AttackId.WORST_POPULATION)
 # of sequences: must be there, and pass, for a release
@@ -112,4 +115,3 @@ COPIES_OF_SEQUENCES = (
     AttackId.EXACT_COPIES_OF_SEQUENCES,
     AttackId.LONGEST_SHARED_PIECE,
 )
-MUST_PASS = tuple(attack for attack in AttackId if attack.must_pass)

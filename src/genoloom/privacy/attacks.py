@@ -13,12 +13,12 @@ A new attack is a class below and a line in `attacks_on`.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from genoloom.popgen.diversity import heterozygous_calls
 from genoloom.popgen.haplotypes import window_ids
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.matching import LongestMatches
 from genoloom.privacy.redraw import squared_distances
 from genoloom.privacy.whitened import WhitenedFrequencies
@@ -80,15 +80,7 @@ def without_own(counts: np.ndarray, holdout: np.ndarray) -> np.ndarray:
 
 
 class Attack(ABC):
-    """Reads blocks of sites in order, then scores.
-
-    Attributes
-    ----------
-    needs_phase : bool
-        Makes no sense on genotypes whose phase is not known.
-    """
-
-    needs_phase: ClassVar[bool] = False
+    """Reads blocks of sites in order, then scores."""
 
     @abstractmethod
     def add(self, block: Block) -> None:
@@ -99,13 +91,8 @@ class Attack(ABC):
         return
 
     @abstractmethod
-    def scores(self) -> dict[str, np.ndarray]:
-        """Scores by name, each of the 4 n real haplotypes or of the 2 n real individuals."""
-
-
-def windows_of(size: int) -> str:
-    """What a score of windows of `size` sites is called."""
-    return f"windows of {size}"
+    def scores(self) -> dict[Scored, np.ndarray]:
+        """Scores, each of the 4 n real haplotypes or of the 2 n real individuals."""
 
 
 class NearestNeighbours:
@@ -149,12 +136,11 @@ class NearestNeighbours:
             if filled:
                 self._close(size)
 
-    def nearest(self) -> dict[str, np.ndarray]:
-        """Nearest distance of each row, over the whole haplotype and summed over windows of each
-        size.
+    def nearest(self) -> dict[int, np.ndarray]:
+        """Nearest distance of each row, by size of the windows that it is summed over; 0: over the
+        whole haplotype.
         """
-        sums = {windows_of(size): values for size, values in self.local.items()}
-        return {"whole haplotype": (self.total + self.apart).min(axis=1)} | sums
+        return {0: (self.total + self.apart).min(axis=1)} | self.local
 
 
 class Nearest(Attack):
@@ -177,16 +163,16 @@ class Nearest(Attack):
         self.synthetic.end_contig()
         self.reference.end_contig()
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         synthetic, reference = self.synthetic.nearest(), self.reference.nearest()
-        plain = {f"nearest, {name}": -values for name, values in synthetic.items()}
-        ratios = {name: np.log((reference[name] + 1) / (synthetic[name] + 1)) for name in synthetic}
-        return plain | {self.against_reference(name): ratio for name, ratio in ratios.items()}
-
-    @staticmethod
-    def against_reference(where: str) -> str:
-        """Name of the second form, for the whole haplotype or for windows of one size."""
-        return f"nearest against reference, {where}"
+        plain = {Scored(AttackId.NEAREST, size): -values for size, values in synthetic.items()}
+        ratios = {
+            Scored(AttackId.NEAREST_AGAINST_REFERENCE, size): np.log(
+                (reference[size] + 1) / (synthetic[size] + 1)
+            )
+            for size in synthetic
+        }
+        return plain | ratios
 
 
 class FrequencyRatio(Attack):
@@ -215,8 +201,8 @@ class FrequencyRatio(Attack):
         )
         self.score += np.tile(of_ref.sum(axis=0).repeat(2), 2)
 
-    def scores(self) -> dict[str, np.ndarray]:
-        return {"allele frequencies": self.score}
+    def scores(self) -> dict[Scored, np.ndarray]:
+        return {Scored(AttackId.FREQUENCIES): self.score}
 
 
 def _log_share(count: np.ndarray, n: int) -> np.ndarray:
@@ -253,18 +239,17 @@ class RareAlleles(Attack):
                 self.carried[r] += found.sum(axis=0)
                 self.present[r] += found[present].sum(axis=0)
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         usual = self.present.sum(axis=1) / np.maximum(self.carried.sum(axis=1), 1)
         weight = -np.log((np.arange(RAREST + 1) + SMOOTH) / (2 * self.n - 2 + 2 * SMOOTH))
-        return {"rare alleles": weight @ (self.present - self.carried * usual[:, None])}
+        scores = weight @ (self.present - self.carried * usual[:, None])
+        return {Scored(AttackId.RARE_ALLELES): scores}
 
 
 class HaplotypeRatio(Attack):
     """Log-ratio of how often each window's haplotype is in the synthetic data and in the
     reference, summed over windows.
     """
-
-    needs_phase = True
 
     def __init__(self, n_individuals: int, size: int):
         self.n, self.size = n_individuals, size
@@ -282,8 +267,8 @@ class HaplotypeRatio(Attack):
             reference = np.bincount(holdout, minlength=kinds)[real] - own + SMOOTH
             self.score += np.log(synthetic / (2 * n)) - np.log(reference / (2 * n - 2))
 
-    def scores(self) -> dict[str, np.ndarray]:
-        return {f"haplotypes of {self.size} sites": self.score}
+    def scores(self) -> dict[Scored, np.ndarray]:
+        return {Scored(AttackId.HAPLOTYPES, self.size): self.score}
 
 
 class MaskedLocus(Attack):
@@ -294,8 +279,6 @@ class MaskedLocus(Attack):
     haplotypes that are nearest at the other sites of the block; the score is how much more of the
     true allele the synthetic ones hold.
     """
-
-    needs_phase = True
 
     def __init__(self, n_individuals: int):
         self.apart = np.where(own_reference(n_individuals), np.float32(np.inf), np.float32(0))
@@ -313,8 +296,8 @@ class MaskedLocus(Attack):
         self.score -= _share_right(block.to_reference + self.apart, real, holdout)
         self.loci += 1
 
-    def scores(self) -> dict[str, np.ndarray]:
-        return {"masked locus": self.score}
+    def scores(self) -> dict[Scored, np.ndarray]:
+        return {Scored(AttackId.MASKED_LOCUS): self.score}
 
 
 def _share_right(distance: np.ndarray, real: np.ndarray, alleles: np.ndarray) -> np.ndarray:
@@ -331,8 +314,6 @@ class CopiedSegments(Attack):
     """Longest identical stretches between real and synthetic haplotypes, in centimorgans, from a
     positional Burrows-Wheeler order.
     """
-
-    needs_phase = True
 
     def __init__(self, n_individuals: int, of_synthetic: bool = True):
         """`of_synthetic`: also for synthetic haplotypes; scores need only the ones of real
@@ -362,13 +343,13 @@ class CopiedSegments(Attack):
         """Longest stretch of each synthetic haplotype with the haplotypes of one role."""
         return self.matches.longest[role][self.synthetic]
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         # rounded, so that ties do not hang on the last bit of a map
         longest, total = (
             values["synthetic"][self.real].round(9)
             for values in (self.matches.longest, self.matches.total)
         )
-        return {"longest copied segment": longest, "mean copied segment": total}
+        return {Scored(AttackId.LONGEST_SEGMENT): longest, Scored(AttackId.MEAN_SEGMENT): total}
 
 
 class Kinship(Attack):
@@ -386,9 +367,10 @@ class Kinship(Attack):
             count += heterozygous_calls(alleles)
         self.squared += squared_distances(block.real, block.synthetic)
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         fewer = np.minimum(self.heterozygous[0][:, None], self.heterozygous[1][None, :])
-        return {"kinship": (0.5 - self.squared / (4 * np.maximum(fewer, 1))).max(axis=1)}
+        kinship = (0.5 - self.squared / (4 * np.maximum(fewer, 1))).max(axis=1)
+        return {Scored(AttackId.KINSHIP): kinship}
 
 
 class Whitened(Attack):
@@ -400,7 +382,7 @@ class Whitened(Attack):
     def add(self, block: Block) -> None:
         self.frequencies.add(block.synthetic, block.real)
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         return self.frequencies.scores()
 
 

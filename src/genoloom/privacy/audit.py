@@ -3,36 +3,27 @@ held-out individuals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.audit_data import AuditData
-from genoloom.privacy.auditor import MIN_POPULATION, Auditor
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.excess import LeakBasis
-from genoloom.privacy.rows import AttackRow
+from genoloom.privacy.rows import ExposureRow, PrivateAttackRow
 from genoloom.privacy.shadows import Shadow
 from genoloom.validation.verdicts import Role
-
-INDIVIDUAL_COLUMNS = [
-    "individual", "role", "population", "flagged", "log_odds", "holdout_share_as_high",
-    "strongest_attack", "chance_of_its_score",
-    "squared_distance_to_nearest",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows of the public table, of the private table, and of the private table of individuals.
-
-    An individual is given by `index`: position among the real individuals compared, held-out
-    individuals first. `not_comparable` are reasons why nothing that passes says anything.
+    """Rows of the private table and of the private table of individuals; `not_comparable` are
+    reasons why nothing that passes says anything.
     """
 
-    public: list[AttackRow]
-    private: list[dict]
-    individuals: list[dict]
+    rows: list[PrivateAttackRow]
+    individuals: list[ExposureRow]
     not_comparable: list[str]
 
 
@@ -43,7 +34,7 @@ def audit(
     resamples: int,
     max_auc: float,
     seed: int,
-    model_scores: dict[str, np.ndarray] | None = None,
+    model_scores: dict[AttackId, np.ndarray] | None = None,
     relatives: np.ndarray | None = None,
     phased: bool = True,
     shadows: Sequence[Shadow] = (),
@@ -52,6 +43,7 @@ def audit(
     training: int | None = None,
     unmatched: float = 0.0,
     public: bool = False,
+    ids: Sequence[str] | None = None,
 ) -> Audit:
     """Judge what was collected.
 
@@ -84,27 +76,31 @@ def audit(
         Share of the sites of the synthetic data that are not in the comparison.
     public : bool
         The model was made from public individuals.
+    ids : sequence of str, optional
+        Of the real individuals compared, held-out individuals first; their numbers when not given.
     """
     basis = LeakBasis(
         data.effective_sites, training or data.individuals.n, data.individuals.n, public
     )
     auditor = Auditor(
-        data, resamples, max_auc, seed, relatives, phased, shadows, max_excess, basis, unmatched
+        data,
+        name,
+        role,
+        resamples,
+        max_auc,
+        seed,
+        relatives,
+        phased,
+        shadows,
+        max_excess,
+        basis,
+        unmatched,
     )
     rows = auditor.rows() + auditor.model_rows(model_scores or {})
     if not shadows:
         # an attack that was not run neither passes nor fails the audit: whether it must be run is
         # for the release to say
-        rows.append(auditor.not_run_row(AttackId.SHADOWS, untried))
-    private = [{"generator": name, "role": role, **row} for row in rows]
-    shown = {one.name for one in fields(AttackRow)}
-    public = [
-        AttackRow(
-            generator=name,
-            role=role,
-            **{key: row[key] for key in shown & row.keys() if row[key] is not None},
-        )
-        for row in rows
-        if row["n"] >= MIN_POPULATION
-    ]
-    return Audit(public, private, auditor.individuals(), auditor.not_comparable)
+        rows.append(auditor.not_run_row(Scored(AttackId.SHADOWS), untried))
+    return Audit(
+        rows, auditor.individuals(ids or range(2 * data.individuals.n)), auditor.not_comparable
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from genoloom.panel import Panel
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.popgen.effective_sites import EffectiveSites
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.attacks import Block, Nearest, attacks_on, per_individual
 from genoloom.privacy.components import (
     CLASSIFIER_COMPONENTS,
@@ -56,15 +56,6 @@ class AuditData:
         self.effective_sites = 0.0
         self.within_training = np.zeros((n, n), dtype=np.float32)
         self.within_synthetic = np.zeros((n, n), dtype=np.float32)
-
-    @property
-    def needs_phase(self) -> set[str]:
-        """Names of the attacks that make no sense on unphased genotypes.
-
-        All others are functions of genotypes when the alleles of a call are in ascending order.
-        """
-        own = {name for attack in self.attacks if attack.needs_phase for name in attack.scores()}
-        return own | {attack for attack in AttackId if attack.needs_phase}
 
     def attack(self, kind: type):
         """The attack of one class."""
@@ -157,9 +148,9 @@ class AuditData:
             np.mean(aats_halves(within, self.within_synthetic, nearest.synthetic.total[rows]))
         )
 
-    def scores(self, seed: int) -> dict[str, np.ndarray]:
+    def scores(self, seed: int) -> dict[Scored, np.ndarray]:
         """Scores by attack: of the 4 n real haplotypes, or of the 2 n real individuals."""
-        found: dict[str, np.ndarray] = {}
+        found: dict[Scored, np.ndarray] = {}
         for attack in self.attacks:
             found |= attack.scores()
         distances = self.attack(Nearest).synthetic.total
@@ -167,14 +158,14 @@ class AuditData:
             self.within_synthetic, distances, CLASSIFIER_COMPONENTS, derive_seed(seed, "components")
         )
         rng = np.random.default_rng(derive_seed(seed, "folds"))
-        found[AttackId.DENSITY] = density_ratio(
+        found[Scored(AttackId.DENSITY)] = density_ratio(
             synthetic[:, :DENSITY_COMPONENTS], real[:, :DENSITY_COMPONENTS]
         )
-        found[AttackId.DISCRIMINATOR] = discriminator(synthetic, real, rng)
+        found[Scored(AttackId.DISCRIMINATOR)] = discriminator(synthetic, real, rng)
         return found
 
     def isolation(self) -> np.ndarray:
         """Distance of each real individual's haplotypes to the nearest of the reference, shape (2
         n_individuals,).
         """
-        return per_individual(self.attack(Nearest).reference.nearest()["whole haplotype"])
+        return per_individual(self.attack(Nearest).reference.nearest()[0])

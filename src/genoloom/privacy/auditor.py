@@ -1,12 +1,14 @@
 """The rows of an audit: every attack judged, and the tests for copies and kinship."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan, nan
 
 import numpy as np
 
 from genoloom.audit_levels import CHANCE_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
-from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.attacks import CopiedSegments, Kinship, Nearest, per_individual, windows_of
+from genoloom.privacy.attack_ids import AttackId, Measure, Scored
+from genoloom.privacy.attacks import CopiedSegments, Kinship, per_individual
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
 from genoloom.privacy.excess import LeakBasis, split_rows, within_chance
@@ -17,12 +19,14 @@ from genoloom.privacy.measures import (
     auc_verdict,
     interval_of_maximum,
     percentile_interval,
+    within,
 )
+from genoloom.privacy.rows import MIN_POPULATION, ExposureRow, PrivateAttackRow
 from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
-from genoloom.validation.verdicts import Verdict, worst
+from genoloom.validation.rows import ALL
+from genoloom.validation.verdicts import Role, Verdict, worst
 
-MIN_POPULATION = 20  # individuals per role; of smaller groups nothing is made public
 DECILE = "most isolated tenth"
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
@@ -40,6 +44,8 @@ class Auditor:
     def __init__(
         self,
         data: AuditData,
+        name: str,
+        role: Role,
         resamples: int,
         max_auc: float,
         seed: int,
@@ -51,6 +57,7 @@ class Auditor:
         unmatched: float = 0.0,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
+        self.of = {"generator": name, "role": role}
         individuals = data.individuals
         self.max_excess, self.basis = (
             max_excess,
@@ -71,18 +78,18 @@ class Auditor:
         self.by_haplotype = data.scores(seed)
         self.scores = self._by_individual(self.by_haplotype)
         self.odds = self._attacker(np.stack(list(self.scores.values()), axis=1))
-        self.attackers = {AttackId.STACKED: self.odds}
+        self.attackers = {Scored(AttackId.STACKED): self.odds}
         if shadows:
             # next to the scores as they are: few shadow models are noise, and the better score
             # counts
             known = [np.stack(list(self.scores.values()), axis=1), calibrated(self.scores, shadows)]
-            self.attackers[AttackId.SHADOWS] = self._attacker(np.concatenate(known, axis=1))
+            self.attackers[Scored(AttackId.SHADOWS)] = self._attacker(np.concatenate(known, axis=1))
 
-    def _by_individual(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _by_individual(self, scores: dict[Scored, np.ndarray]) -> dict[Scored, np.ndarray]:
         return {
-            attack: per_individual(values) if len(values) == 4 * self.n else values
-            for attack, values in scores.items()
-            if self._runs(attack)
+            scored: per_individual(values) if len(values) == 4 * self.n else values
+            for scored, values in scores.items()
+            if self._runs(scored)
         }
 
     def _attacker(self, features: np.ndarray) -> np.ndarray:
@@ -93,16 +100,16 @@ class Auditor:
         masks = {name: self.population == name for name in sorted(set(self.population))}
         return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 
-    def _runs(self, attack: str) -> bool:
-        return self.phased or attack not in self.data.needs_phase
+    def _runs(self, scored: Scored) -> bool:
+        return self.phased or not scored.attack.needs_phase
 
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[PrivateAttackRow]:
         """All rows; the last one is the worst of them, and its verdict that of the audit."""
         judged = self._attack_rows(self.scores | self.attackers)
-        strongest = next(row for row in judged if row["attack"] is AttackId.WORST)
+        strongest = next(row for row in judged if row.attack is AttackId.WORST)
         rows = [row for row in judged if row is not strongest]
         if self.basis.public and within_chance(strongest):
-            strongest = strongest | {"verdict": Verdict.PASS}
+            strongest = replace(strongest, verdict=Verdict.PASS)
         parts = split_rows(strongest, self.basis, self.max_auc, self.max_excess)
         rows += parts
         # resampling so few individuals says little: they can show a leak, and never that there is
@@ -110,27 +117,30 @@ class Auditor:
         few = [Verdict.WEAK] if self.n < MIN_POPULATION else []
         deciding = [
             *few,
-            strongest["verdict"],
-            *(row["verdict"] for row in judged if row["attack"] is AttackId.WORST_POPULATION),
+            strongest.verdict,
+            *(row.verdict for row in judged if row.attack is AttackId.WORST_POPULATION),
         ]
         others = [self._comparable_row(), *self._copy_rows(), self._kinship_row()]
         others += [self._runs_row()] if self.phased else []
-        skipped = [attack for attack in self.by_haplotype if not self._runs(attack)]
-        skipped += [] if self.phased else [attack for attack in AttackId if attack.needs_phase]
-        others += [self.not_run_row(attack) for attack in skipped]
+        scored = {known.attack for known in self.by_haplotype}
+        skipped = [
+            *self.by_haplotype,
+            *(Scored(attack) for attack in AttackId if attack not in scored),
+        ]
+        others += [self.not_run_row(attack) for attack in skipped if not self._runs(attack)]
         rows += others
-        deciding += [row["verdict"] for row in others] + [parts[1]["verdict"]]
+        deciding += [row.verdict for row in others] + [parts[1].verdict]
         rows += [self._loss_row(), *(self._relative_rows() if self.phased else [])]
-        return [*rows, strongest | {"verdict": worst(deciding)}]
+        return [*rows, replace(strongest, verdict=worst(deciding))]
 
-    def _attack_rows(self, scores: dict[str, np.ndarray]) -> list[dict]:
+    def _attack_rows(self, scores: dict[Scored, np.ndarray]) -> list[PrivateAttackRow]:
         """A row for each attack (everybody, each population, the most isolated individuals), and
         one for the worst of each.
         """
         rows = []
-        by_population: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
+        by_population: dict[Scored, list[tuple[float, np.ndarray, np.ndarray]]] = {}
         for group, inside in {
-            "all": self.everybody,
+            ALL: self.everybody,
             **self.groups(),
             DECILE: self._isolated(),
         }.items():
@@ -145,7 +155,7 @@ class Auditor:
                 self._auc_row(attack, group, inside, aucs[attack], rates[attack])
                 for attack in scores
             ]
-            if group == "all":
+            if group == ALL:
                 rows.append(
                     self._worst_row(
                         AttackId.WORST, list(aucs.values()), list(rates.values()), CHANCE_LEVEL
@@ -155,14 +165,14 @@ class Auditor:
                 for attack, found in aucs.items():
                     by_population.setdefault(attack, []).append(found)
         if by_population:
-            fails = (
-                next(row["verdict"] for row in rows if row["attack"] is AttackId.WORST)
-                == Verdict.FAIL
-            )
-            rows.append(self._worst_population_row(by_population, alone=not fails))
+            [strongest] = [row for row in rows if row.attack is AttackId.WORST]
+            alone = strongest.verdict is not Verdict.FAIL
+            rows.append(self._worst_population_row(by_population, alone))
         return rows
 
-    def _worst_population_row(self, found: dict[str, list[tuple]], alone: bool) -> dict:
+    def _worst_population_row(
+        self, found: dict[Scored, list[tuple]], alone: bool
+    ) -> PrivateAttackRow:
         """Small groups cannot show that they are safe, but they can show a leak: this row can only
         accuse.
 
@@ -173,15 +183,18 @@ class Auditor:
         """
         everything = [own_value for own in found.values() for own_value in own]
         row = self._worst_row(AttackId.WORST_POPULATION, everything, [], RARE_LEVEL)
-        again = {attack: own for attack, own in found.items() if attack != AttackId.SHADOWS}
-        if alone and row["verdict"] == Verdict.FAIL and self._within_chance(again):
-            shadows = found.get(AttackId.SHADOWS)
-            row["verdict"] = (
-                self._worst_row("", shadows, [], RARE_LEVEL)["verdict"] if shadows else Verdict.PASS
-            )
-        return row | {"verdict": Verdict.PASS if row["verdict"] == Verdict.WEAK else row["verdict"]}
+        again = {
+            scored: own for scored, own in found.items() if scored.attack is not AttackId.SHADOWS
+        }
+        verdict = row.verdict
+        if alone and verdict is Verdict.FAIL and self._within_chance(again):
+            shadows = found.get(Scored(AttackId.SHADOWS))
+            verdict = Verdict.PASS
+            if shadows:
+                verdict = self._worst_row(AttackId.SHADOWS, shadows, [], RARE_LEVEL).verdict
+        return replace(row, verdict=Verdict.PASS if verdict is Verdict.WEAK else verdict)
 
-    def _within_chance(self, found: dict[str, list[tuple]]) -> bool:
+    def _within_chance(self, found: dict[Scored, list[tuple]]) -> bool:
         """Whether exchanged roles reach the largest AUC of a population in more than 1 -
         `RARE_LEVEL` of the cases.
 
@@ -191,7 +204,9 @@ class Auditor:
         rng = np.random.default_rng(derive_seed(self.seed, "exchange"))
         for _ in range(fewest_resamples(1 - RARE_LEVEL)):
             scores = self._by_individual(self.data.exchanged(rng).scores(self.seed))
-            scores[AttackId.STACKED] = self._attacker(np.stack(list(scores.values()), axis=1))
+            scores[Scored(AttackId.STACKED)] = self._attacker(
+                np.stack(list(scores.values()), axis=1)
+            )
             for inside in self.groups().values():
                 members, others = inside & self.member, inside & ~self.member
                 if max(auc(own[members], own[others]) for own in scores.values()) >= observed:
@@ -208,46 +223,59 @@ class Auditor:
         return inside
 
     def _auc_row(
-        self, attack: str, group: str, inside: np.ndarray, found: tuple, rates: tuple
-    ) -> dict:
+        self, scored: Scored, group: str, inside: np.ndarray, found: tuple, rates: tuple
+    ) -> PrivateAttackRow:
         value, resampled, shuffled = found
         low, high = percentile_interval(resampled)
-        return {
-            "attack": attack, "population": group, "measure": "auc", "value": value, "low": low,
-            "high": high,
-            "reference": self._reference(shuffled, CHANCE_LEVEL), "n": int(inside.sum()) // 2,
-            "verdict": self._verdict(low, high),
-            "tpr_at_1_percent_fpr": rates[0],
-            "tpr_reference": self._reference(rates[2], RARE_LEVEL),
-        }  # fmt: skip
+        return self._row(
+            scored,
+            Measure.AUC,
+            value,
+            self._verdict(low, high),
+            population=group,
+            low=low,
+            high=high,
+            reference=self._reference(shuffled, CHANCE_LEVEL),
+            n=int(inside.sum()) // 2,
+            tpr_at_1_percent_fpr=float(rates[0]),
+            tpr_reference=self._reference(rates[2], RARE_LEVEL),
+        )
 
-    def _worst_row(self, name: str, aucs: list[tuple], rates: list[tuple], level: float) -> dict:
+    def _worst_row(
+        self, attack: AttackId, aucs: list[tuple], rates: list[tuple], level: float
+    ) -> PrivateAttackRow:
         reference = float(np.quantile(np.max([a[2] for a in aucs], axis=0), level))
         value, low, high = interval_of_maximum(
             np.array([a[0] for a in aucs]), np.array([a[1] for a in aucs]), reference
         )
-        row = {
-            "attack": name, "population": "all", "measure": "auc", "value": value, "low": low,
-            "high": high,
-            "reference": reference, "n": self.n, "verdict": self._verdict(low, high),
-        }  # fmt: skip
-        if rates:
-            row["tpr_at_1_percent_fpr"] = max(rate[0] for rate in rates)
-            row["tpr_reference"] = self._reference(
-                np.max([rate[2] for rate in rates], axis=0), RARE_LEVEL
-            )
-        return row
+        row = self._row(
+            Scored(attack),
+            Measure.AUC,
+            value,
+            self._verdict(low, high),
+            low=low,
+            high=high,
+            reference=reference,
+        )
+        if not rates:
+            return row
+        by_chance = np.max([rate[2] for rate in rates], axis=0)
+        return replace(
+            row,
+            tpr_at_1_percent_fpr=float(max(rate[0] for rate in rates)),
+            tpr_reference=self._reference(by_chance, RARE_LEVEL),
+        )
 
-    def _reference(self, shuffled: np.ndarray, level: float) -> float | None:
-        """What chance exceeds in 1 - `level` of the audits; None where so few individuals or
+    def _reference(self, shuffled: np.ndarray, level: float) -> float:
+        """What chance exceeds in 1 - `level` of the audits; nan where so few individuals or
         shuffles cannot say.
         """
-        return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else None
+        return float(np.quantile(shuffled, level)) if self.resampling.least_p <= 1 - level else nan
 
-    def _verdict(self, low: float, high: float) -> str:
+    def _verdict(self, low: float, high: float) -> Verdict:
         return auc_verdict(low, high, self.max_auc, len(self.resampling.labels))
 
-    def _copy_rows(self) -> list[dict]:
+    def _copy_rows(self) -> list[PrivateAttackRow]:
         """Tests for near copies and copied segments."""
         individuals = self.data.individuals
         population = individuals.population[
@@ -257,54 +285,51 @@ class Auditor:
         tests = self.data.similarities.tests(self.resampling.labels, population, rng, self.phased)
         return [
             self._row(
-                name,
-                "one-sidedness",
+                Scored(attack),
+                Measure.ONE_SIDEDNESS,
                 test.statistic,
+                test.verdict,
                 reference=test.reference,
-                verdict=test.verdict,
             )
-            for name, test in tests.items()
+            for attack, test in tests.items()
         ]
 
-    def _comparable_row(self) -> dict:
+    def _comparable_row(self) -> PrivateAttackRow:
         """Correlation of allele frequencies; the verdict is also about how many sites are
         compared.
         """
         return self._row(
-            AttackId.COMPARABLE, "frequency correlation", correlation(*self.frequencies),
+            Scored(AttackId.COMPARABLE),
+            Measure.FREQUENCY_CORRELATION,
+            correlation(*self.frequencies),
+            Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
             reference=LEAST_CORRELATION,
-            verdict=Verdict.NOT_RUN if self.not_comparable else Verdict.PASS,
-        )  # fmt: skip
+        )
 
-    def _row(self, attack: str, measure: str, value: float | None, **more) -> dict:
-        return {
-            "attack": attack,
-            "population": "all",
-            "measure": measure,
-            "value": value,
-            "n": self.n,
-            **more,
-        }
+    def _row(
+        self, scored: Scored, measure: Measure, value: float, verdict: Verdict, **more
+    ) -> PrivateAttackRow:
+        cells = {"n": self.n, "value": float(value), "measure": measure, "verdict": verdict}
+        return PrivateAttackRow(**self.of, **scored._asdict(), **cells | more)
 
-    def not_run_row(self, attack: str, note: str = "") -> dict:
+    def not_run_row(self, scored: Scored, note: str = "") -> PrivateAttackRow:
         """The row of an attack that was not run, and why."""
-        return self._row(attack, "", None, verdict=Verdict.NOT_RUN, note=note)
+        return self._row(scored, Measure.NONE, nan, Verdict.NOT_RUN, note=note)
 
-    def _loss_row(self) -> dict:
+    def _loss_row(self) -> PrivateAttackRow:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training
         individuals are nearer.
         """
         loss = self.data.aats("holdout") - self.data.aats("train")
-        verdict = (
-            Verdict.PASS
-            if loss <= MAX_LOSS
-            else Verdict.WEAK
-            if loss <= 2 * MAX_LOSS
-            else Verdict.FAIL
+        return self._row(
+            Scored(AttackId.PRIVACY_LOSS),
+            Measure.DIFFERENCE,
+            loss,
+            within(loss - MAX_LOSS, loss, MAX_LOSS),
+            reference=0.0,
         )
-        return self._row(AttackId.PRIVACY_LOSS, "difference", loss, reference=0.0, verdict=verdict)
 
-    def _runs_row(self) -> dict:
+    def _runs_row(self) -> PrivateAttackRow:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean
         over synthetic haplotypes.
         """
@@ -315,13 +340,7 @@ class Auditor:
         ratios = training[picks].mean(axis=1) / np.maximum(holdout[picks].mean(axis=1), 1e-12)
         low, high = percentile_interval(ratios)
         ratio = float(training.mean() / max(holdout.mean(), 1e-12))
-        verdict = (
-            Verdict.PASS
-            if high <= MAX_RUN_RATIO
-            else Verdict.WEAK
-            if low <= MAX_RUN_RATIO
-            else Verdict.FAIL
-        )
+        verdict = within(low, high, MAX_RUN_RATIO)
         # in a region so short whole copies would not be conspicuous
         if (
             not self.has_tails
@@ -329,20 +348,20 @@ class Auditor:
         ):
             verdict = Verdict.NOT_RUN
         return self._row(
-            AttackId.LONGEST_SHARED_RUN,
-            "ratio",
+            Scored(AttackId.LONGEST_SHARED_RUN),
+            Measure.RATIO,
             ratio,
+            verdict,
             low=low,
             high=high,
             reference=1.0,
-            verdict=verdict,
         )
 
-    def _kinship_row(self) -> dict:
+    def _kinship_row(self) -> PrivateAttackRow:
         """Kinship with the most related synthetic individual, none counting as 0: mean over
         training individuals minus over held-out ones.
         """
-        kinship = np.maximum(self.scores["kinship"], 0)
+        kinship = np.maximum(self.scores[Scored(AttackId.KINSHIP)], 0)
         weights = self.resampling
         means = (
             weights.member_weights @ kinship[self.n :] - weights.other_weights @ kinship[: self.n]
@@ -351,21 +370,18 @@ class Auditor:
         shuffled = np.where(weights.labels, kinship, -kinship).sum(axis=1) / self.n
         value = float(kinship[self.n :].mean() - kinship[: self.n].mean())
         reference = self._reference(shuffled, CHANCE_LEVEL)
+        verdict = Verdict.FAIL if low > reference else Verdict.PASS
         return self._row(
-            AttackId.KINSHIP_WITH_SYNTHETIC,
-            "difference",
+            Scored(AttackId.KINSHIP_WITH_SYNTHETIC),
+            Measure.DIFFERENCE,
             value,
+            Verdict.NOT_RUN if isnan(reference) else verdict,
             low=low,
             high=high,
             reference=reference,
-            verdict=Verdict.NOT_RUN
-            if reference is None
-            else Verdict.FAIL
-            if low > reference
-            else Verdict.PASS,
         )
 
-    def _relative_rows(self) -> list[dict]:
+    def _relative_rows(self) -> list[PrivateAttackRow]:
         """Are relatives of training individuals exposed? By children mated in silico, and by real
         relatives where there are any.
 
@@ -373,7 +389,7 @@ class Auditor:
         children of two held-out individuals. Haplotypes are passed on whole: an upper bound where
         recombination is frequent.
         """
-        attack = Nearest.against_reference(windows_of(self.data.windows[0]))
+        attack = Scored(AttackId.NEAREST_AGAINST_REFERENCE, self.data.windows[0])
         haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
         given = np.take_along_axis(haplotypes, self.rng.integers(0, 2, (2, self.n, 1)), axis=2)[
             :, :, 0
@@ -385,8 +401,8 @@ class Auditor:
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
         rows = [
             self._auc_row(
-                AttackId.KINSHIP_REPLAY_CHILDREN,
-                "all",
+                Scored(AttackId.KINSHIP_REPLAY_CHILDREN),
+                ALL,
                 self.everybody,
                 *self._both(children, self.everybody),
             )
@@ -399,10 +415,8 @@ class Auditor:
             )
             scores, inside = np.concatenate([others, related]), np.ones(self.n, dtype=bool)
             found = picks.aucs(scores, inside), picks.true_positive_rates(scores, inside)
-            rows.append(
-                self._auc_row(AttackId.KINSHIP_REPLAY_RELATIVES, "all", inside, *found)
-                | {"n": int(related.size)}
-            )
+            row = self._auc_row(Scored(AttackId.KINSHIP_REPLAY_RELATIVES), ALL, inside, *found)
+            rows.append(replace(row, n=int(related.size)))
         return rows
 
     def _both(self, scores: np.ndarray, inside: np.ndarray) -> tuple[tuple, tuple]:
@@ -410,7 +424,7 @@ class Auditor:
             scores, inside
         )
 
-    def model_rows(self, model_scores: dict[str, np.ndarray]) -> list[dict]:
+    def model_rows(self, model_scores: dict[AttackId, np.ndarray]) -> list[PrivateAttackRow]:
         """Attacks that need the model file: they say what giving it away would reveal, and do not
         count for the data.
         """
@@ -419,12 +433,12 @@ class Auditor:
             inside = np.isfinite(scores)
             rows.append(
                 self._auc_row(
-                    attack, "all", inside, *self._both(np.where(inside, scores, 0), inside)
+                    Scored(attack), ALL, inside, *self._both(np.where(inside, scores, 0), inside)
                 )
             )
         return rows
 
-    def individuals(self) -> list[dict]:
+    def individuals(self, ids: Sequence[str]) -> list[ExposureRow]:
         """Who is exposed, and how much, next to held-out individuals."""
         nearest = self.data.attack(Kinship).squared.min(axis=1)
-        return exposure_rows(self.scores, self.odds, self.population, self.n, nearest)
+        return exposure_rows(self.scores, self.odds, self.population, ids, self.n, nearest)

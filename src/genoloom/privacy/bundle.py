@@ -4,10 +4,12 @@ import json
 import mimetypes
 import os
 from datetime import UTC, datetime
+from math import isnan
 
 from genoloom.privacy.accounting import largest_auc, largest_rate_of_gaussian
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.rows import AttackRow
+from genoloom.records import shown
 from genoloom.validation.rows import MetricRow
 
 MEDIA_TYPES = {
@@ -57,7 +59,7 @@ def _guarantee(privacy: dict) -> str:
     )
 
 
-def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, str]]) -> str:
+def readme(facts: dict, attacks: list[AttackRow], metrics: list[MetricRow]) -> str:
     """The README of a bundle.
 
     Parameters
@@ -70,12 +72,12 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         templates are, where they are public individuals), guarantee (of a model that knows
         statistics of the cohort: see `genoloom.formats.statistics_files.Guarantee`), title,
         description, data.
-    attacks : list of dict
+    attacks : list of AttackRow
         Rows of the public privacy table that are of the generator and of everybody.
-    metrics : list of dict
+    metrics : list of MetricRow
         Rows of the fidelity table likewise.
     """
-    worst = next(row for row in attacks if row["attack"] == AttackId.WORST)
+    worst = next(row for row in attacks if row.attack is AttackId.WORST)
     sites = ", ".join(f"{contig} ({n:,} sites)" for contig, n in facts["contigs"])
     lines = [
         f"# {facts['title']}",
@@ -104,10 +106,10 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "## Privacy verdict",
         "",
         f"On {facts['date']} these files passed the release gate. With {facts['compared']} per "
-        f"role it measured how well {sum(r['measure'] == 'auc' for r in attacks)} attacks tell "
+        f"role it measured how well {sum(r.measure is Measure.AUC for r in attacks)} attacks tell "
         "training individuals from held-out individuals. The worst attack's AUC, corrected for "
-        f"being the worst of many, is {worst['value']} (95 % interval {worst['low']} to "
-        f"{worst['high']}; 0.5 is chance, at most {facts['max_auc']:g} may leave)."
+        f"being the worst of many, is {shown(worst.value)} (95 % interval {shown(worst.low)} to "
+        f"{shown(worst.high)}; 0.5 is chance, at most {facts['max_auc']:g} may leave)."
         + (
             f" {facts['not_compared']:,} of the synthetic individuals were not compared."
             if facts["not_compared"]
@@ -116,7 +118,7 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         "| attack or test | measure | interval | verdict |",
         "|---|---|---|---|",
-        *(f"| {r['attack']} | {r['measure']} | {_interval(r)} | {r['verdict']} |" for r in attacks),
+        *(f"| {r.name} | {r.measure} | {_interval(r)} | {r.verdict} |" for r in attacks),
         "",
         *_thresholds(facts["thresholds"]),
         "",
@@ -130,7 +132,10 @@ def readme(facts: dict, attacks: list[dict[str, str]], metrics: list[dict[str, s
         "",
         "| metric | value | reference | verdict |",
         "|---|---|---|---|",
-        *(f"| {r['metric']} | {r['value']} | {r['reference']} | {r['verdict']} |" for r in metrics),
+        *(
+            f"| {r.metric} | {shown(r.value)} | {shown(r.reference)} | {r.verdict} |"
+            for r in metrics
+        ),
         "",
         "## Limits",
         "",
@@ -162,7 +167,7 @@ def sequence_readme(facts: dict, attacks: list[AttackRow], metrics: list[MetricR
     facts : dict
         title, description, data, generator, version, date, max_auc and thresholds, as for `readme`.
     """
-    worst = next(row for row in attacks if row.attack == AttackId.WORST)
+    worst = next(row for row in attacks if row.attack is AttackId.WORST)
     lines = [
         f"# {facts['title']}",
         "",
@@ -228,8 +233,9 @@ def _thresholds(thresholds: list[tuple[str, str, str, bool]]) -> list[str]:
     return [f"{said}:", "", "| threshold | default | used |", "|---|---|---|", *rows]
 
 
-def _interval(row: dict[str, str]) -> str:
-    return f"{row['low']} to {row['high']}" if row.get("low") else row.get("value") or "-"
+def _interval(row: AttackRow) -> str:
+    interval = f"{shown(row.low)} to {shown(row.high)}"
+    return shown(row.value) if isnan(row.low) else interval
 
 
 def ro_crate(facts: dict, files: dict[str, tuple[int, str]]) -> str:

@@ -2,11 +2,13 @@
 it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genoloom.disclosure import FEW
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.leak_budget import Leak, unavoidable
+from genoloom.privacy.measures import within
+from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.validation.verdicts import Verdict
 
 COPIES = 2  # sites with fewer copies of the minor allele in training do not count
@@ -24,7 +26,8 @@ class LeakBasis:
         Individuals that the model was trained on.
     compared : int
         Individuals per role: as many are the attacker's reference, and as many synthetic ones are
-    used. public : bool
+        used.
+    public : bool
         The model was made from public individuals: nothing is unavoidable.
     """
 
@@ -51,49 +54,56 @@ class LeakBasis:
         }
 
 
-def within_chance(worst: dict) -> bool:
+def within_chance(worst: AttackRow) -> bool:
     """Whether the worst attack reaches no more than chance does, in one of forty audits."""
-    return worst["verdict"] != Verdict.NOT_RUN and worst["value"] <= worst["reference"]
+    return worst.verdict is not Verdict.NOT_RUN and worst.value <= worst.reference
 
 
-def split_rows(worst: dict, basis: LeakBasis, max_auc: float, max_excess: float) -> list[dict]:
+def split_rows(
+    worst: PrivateAttackRow, basis: LeakBasis, max_auc: float, max_excess: float
+) -> list[PrivateAttackRow]:
     """The rows `unavoidable` and `excess`; the interval of the excess is that of the worst attack.
 
     Parameters
     ----------
-    worst : dict
-        The row of the worst attack, with value, low and high (AUCs) and n (individuals per role).
+    worst : PrivateAttackRow
+        Of the worst attack.
     max_auc, max_excess : float
         Largest unavoidable AUC, and largest upper bound of the excess, that pass.
     """
-    shared = {"population": "all", "n": worst["n"]}
     leak = basis.leak
+    base = PrivateAttackRow(
+        generator=worst.generator,
+        role=worst.role,
+        attack=AttackId.UNAVOIDABLE,
+        n=worst.n,
+        verdict=Verdict.NOT_RUN,
+    )
     if leak is None:
-        return [
-            {"attack": attack, "measure": "", "value": None, "verdict": Verdict.NOT_RUN, **shared}
-            for attack in (AttackId.UNAVOIDABLE, AttackId.EXCESS)
-        ]
-    value, low, high = (worst[key] - leak.auc for key in ("value", "low", "high"))
+        return [base, replace(base, attack=AttackId.EXCESS)]
+    value, low, high = (auc - leak.auc for auc in (worst.value, worst.low, worst.high))
     if basis.public and within_chance(worst):
         verdict = Verdict.PASS
-    elif worst["verdict"] == Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
+    elif worst.verdict is Verdict.NOT_RUN or max_excess >= 1 - leak.auc:  # nothing is above that
         verdict = Verdict.NOT_RUN
     else:
-        verdict = (
-            Verdict.PASS
-            if high <= max_excess
-            else Verdict.WEAK
-            if low <= max_excess
-            else Verdict.FAIL
-        )
+        verdict = within(low, high, max_excess)
     return [
-        {
-            "attack": AttackId.UNAVOIDABLE, "measure": "auc", "value": leak.auc, "reference": 0.5,
-            "verdict": Verdict.PASS if leak.auc <= max_auc else Verdict.FAIL, **shared,
-        },
-        {
-            "attack": AttackId.EXCESS, "measure": "difference", "value": value, "low": low,
-            "high": high,
-            "reference": 0.0, "verdict": verdict, **shared,
-        },
-    ]  # fmt: skip
+        replace(
+            base,
+            measure=Measure.AUC,
+            value=leak.auc,
+            reference=0.5,
+            verdict=Verdict.PASS if leak.auc <= max_auc else Verdict.FAIL,
+        ),
+        replace(
+            base,
+            attack=AttackId.EXCESS,
+            measure=Measure.DIFFERENCE,
+            value=value,
+            low=low,
+            high=high,
+            reference=0.0,
+            verdict=verdict,
+        ),
+    ]

@@ -2,11 +2,16 @@
 individuals ever score.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedKFold
+
+from genoloom.privacy.attack_ids import Scored
+from genoloom.privacy.rows import ExposureRow
 
 TAIL = 0.1  # share of the held-out individuals whose excesses give the tail
 FOLDS = 5
@@ -84,28 +89,29 @@ def _oriented_regression(features: np.ndarray, member: np.ndarray) -> np.ndarray
 
 
 def exposure_rows(
-    scores: dict[str, np.ndarray],
+    scores: dict[Scored, np.ndarray],
     odds: np.ndarray,
     population: np.ndarray,
+    ids: Sequence[str],
     n_holdout: int,
     nearest: np.ndarray,
-) -> list[dict]:
+) -> list[ExposureRow]:
     """One row per individual, the most exposed first, held-out individuals among them: they show
     what is unavoidable.
 
     Parameters
     ----------
     scores : dict
-        By attack, of held-out individuals, then of training individuals.
+        Of held-out individuals, then of training individuals.
+    ids : sequence of str
+        Of the individuals.
     odds : ndarray, shape (n_individuals,)
         Of the stacked attacker.
     nearest : ndarray, shape (n_individuals,)
         Squared distance in allele dosage between each individual and the nearest synthetic one.
     """
-    chances = {
-        name: tail_probabilities(values, values[:n_holdout]) for name, values in scores.items()
-    }
-    names, table = list(chances), np.stack(list(chances.values()))
+    attacks = list(scores)
+    table = np.stack([tail_probabilities(own, own[:n_holdout]) for own in scores.values()])
     least, which = table.min(axis=0), table.argmin(axis=0)
     # for as many individuals and attacks as there are
     limit = FLAG_LEVEL / (len(odds) - n_holdout) / len(scores)
@@ -114,16 +120,17 @@ def exposure_rows(
     for i in np.lexsort((np.arange(len(odds)), -odds, least)):
         reached = n_holdout - int(np.searchsorted(holdout_odds, odds[i], side="left"))
         rows.append(
-            {
-                "index": int(i),
-                "role": "holdout" if i < n_holdout else "train",
-                "population": str(population[i]),
-                "flagged": "yes" if i >= n_holdout and least[i] <= limit else "no",
-                "log_odds": float(odds[i]),
-                "holdout_share_as_high": reached / n_holdout,
-                "strongest_attack": names[which[i]],
-                "chance_of_its_score": float(min(1.0, least[i])),
-                "squared_distance_to_nearest": int(nearest[i]),
-            }
+            ExposureRow(
+                individual=str(ids[i]),
+                role="holdout" if i < n_holdout else "train",
+                population=str(population[i]),
+                flagged=bool(i >= n_holdout and least[i] <= limit),
+                log_odds=float(odds[i]),
+                holdout_share_as_high=reached / n_holdout,
+                strongest_attack=attacks[which[i]].attack,
+                window=attacks[which[i]].window,
+                chance_of_its_score=float(min(1.0, least[i])),
+                squared_distance_to_nearest=int(nearest[i]),
+            )
         )
     return rows

@@ -6,19 +6,20 @@ thresholds of the release itself may be loosened; the bundle then says so.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from math import gcd, inf, isnan, nan
+from collections.abc import Callable, Iterable, Sequence
+from math import gcd, isfinite, isnan
 
 from pydantic import ValidationError
 
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
-from genoloom.privacy.attack_ids import MUST_PASS, AttackId
-from genoloom.privacy.auditor import MIN_POPULATION
-from genoloom.privacy.rows import PUBLIC_COLUMNS
+from genoloom.privacy.attack_ids import MUST_PASS, AttackId, Measure, Scored
+from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
+from genoloom.records import shown
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
-from genoloom.validation.verdicts import ORDER, Verdict
+from genoloom.validation.rows import ALL, MetricRow
+from genoloom.validation.verdicts import Verdict
 
 # by the value of `release.fidelity`
 ALLOWED_VERDICTS = {
@@ -26,8 +27,6 @@ ALLOWED_VERDICTS = {
     "weak": (Verdict.PASS, Verdict.WEAK),
     "any": (Verdict.PASS, Verdict.WEAK, Verdict.FAIL),
 }
-FIDELITY_NUMBERS = ("value", "reference", "null_sd", "nfr", "z")
-PRIVACY_NUMBERS = ("value", "low", "high", "reference", "tpr_at_1_percent_fpr", "tpr_reference")
 THRESHOLDS = (
     "max_auc",
     "max_excess",
@@ -201,13 +200,13 @@ def _shown(value) -> str:
 
 
 def privacy_reasons(
-    private: list[dict[str, str]],
+    private: list[PrivateAttackRow],
     name: str,
     individuals: int,
     options: ReleaseOptions,
     public: bool = False,
 ) -> list[str]:
-    """Reasons in the private table of the audit (rows of text cells).
+    """Reasons in the private table of the audit.
 
     Parameters
     ----------
@@ -217,52 +216,52 @@ def privacy_reasons(
         The data are made from public individuals, and at most of noised statistics of others: what
         chance explains may leave, whatever its upper bound.
     """
-    reasons = _type_reasons(
-        "privacy", private, PRIVACY_NUMBERS, ("generator", "attack", "population")
-    )
+    reasons = _table_reasons("privacy", private, ("generator", "attack", "window", "population"))
+    reasons += [
+        f"privacy: {row.name}: not what can be there; make the table again"
+        for row in private
+        if not _possible(row)
+    ]
     if reasons:
         return reasons
-    by_attack = _rows_of_all(private, name)
-    worst = worst_row(private, name)
+    by_attack = rows_of_all(private, name)
+    worst = by_attack.get(Scored(AttackId.WORST))
     if worst is None:
         return [f"privacy: the audit has no row of the worst attack on {name}"]
-    if any(row["generator"] != name for row in private):
+    if any(row.generator != name for row in private):
         reasons.append("privacy: the private table holds rows of something else")
-    if int(worst["n"]) != individuals:
+    if worst.n != individuals:
         reasons.append(
-            f"privacy: the worst attack compared {_few(int(worst['n']))}, and the audit says "
+            f"privacy: the worst attack compared {_few(worst.n)}, and the audit says "
             f"{_few(individuals)}"
         )
     if individuals < MIN_POPULATION:
         reasons.append(
             f"privacy: the audit compared fewer than {MIN_POPULATION} individuals per role"
         )
-    high, rate, reference = (
-        number(worst[key]) for key in ("high", "tpr_at_1_percent_fpr", "tpr_reference")
-    )
-    value, chance = number(worst["value"]), number(worst["reference"])
-    within = public and value is not None and chance is not None and value <= chance
-    if high is None:
+    within = public and worst.value <= worst.reference
+    if not isfinite(worst.high):
         reasons.append("privacy: the worst attack has no upper bound")
-    elif high > options.max_auc and not within:
+    elif worst.high > options.max_auc and not within:
         reasons.append(
-            f"privacy: the worst attack's AUC may be as high as {high:.3f}; at most "
+            f"privacy: the worst attack's AUC may be as high as {worst.high:.3f}; at most "
             f"{options.max_auc:g} may leave"
         )
-    elif (within or high <= ReleaseOptions().max_auc) and worst["verdict"] != Verdict.PASS:
-        reasons.append(f"privacy: the verdict of the audit is '{worst['verdict']}'")
-    beyond = number(by_attack[AttackId.EXCESS]["high"]) if AttackId.EXCESS in by_attack else None
-    if beyond is None:
+    elif (within or worst.high <= ReleaseOptions().max_auc) and worst.verdict is not Verdict.PASS:
+        reasons.append(f"privacy: the verdict of the audit is '{worst.verdict}'")
+    excess = by_attack.get(Scored(AttackId.EXCESS))
+    if excess is None or not isfinite(excess.high):
         reasons.append(
             "privacy: the audit does not say what exceeds the leak that no faithful release can "
             "avoid"
         )
-    elif beyond > options.max_excess and not within:
+    elif excess.high > options.max_excess and not within:
         reasons.append(
-            f"privacy: the worst attack may exceed the unavoidable AUC by {beyond:.3f}; at most "
-            f"{options.max_excess:g} may leave"
+            f"privacy: the worst attack may exceed the unavoidable AUC by {excess.high:.3f}; at "
+            f"most {options.max_excess:g} may leave"
         )
-    if rate is None or reference is None:
+    rate, reference = worst.tpr_at_1_percent_fpr, worst.tpr_reference
+    if isnan(rate) or isnan(reference):
         reasons.append("privacy: the true positive rate at 1 % false positives is missing")
     elif rate > max(options.max_tpr, reference):
         reasons.append(
@@ -270,51 +269,43 @@ def privacy_reasons(
             f"positives; at most {options.max_tpr:.1%}, or the {reference:.1%} that chance "
             "explains with so few individuals, may leave"
         )
-    anchors = by_attack.get(AttackId.ANCHORS)
+    anchors = by_attack.get(Scored(AttackId.ANCHORS))
     if anchors and not _harmless(anchors, options.max_auc):
         reasons.append(
             "privacy: what the model knows of the cohort reveals its individuals: the AUC of its "
-            f"anchors is {anchors['value']}; at most {options.max_auc:g}, or what chance explains, "
-            "may leave"
+            f"anchors is {shown(anchors.value)}; at most {options.max_auc:g}, or what chance "
+            "explains, may leave"
         )
-    if options.shadow_models and AttackId.SHADOWS not in by_attack:
+    if options.shadow_models and Scored(AttackId.SHADOWS) not in by_attack:
         reasons.append("privacy: the audit has no row of the attack with shadow models")
     for attack in MUST_PASS:
-        row = by_attack.get(attack)
+        row = by_attack.get(Scored(attack))
         if row is None and attack is AttackId.WORST_POPULATION:
             continue  # no population is large enough
-        verdict = row["verdict"] if row else Verdict.NOT_RUN
-        if verdict != Verdict.PASS:
+        verdict = row.verdict if row else Verdict.NOT_RUN
+        if verdict is not Verdict.PASS:
             reasons.append(f"privacy: {attack}: {verdict}")
     reasons += [
-        f"privacy: {attack}: not run"
-        for attack, row in by_attack.items()
-        if row["verdict"] == Verdict.NOT_RUN
-        and attack not in MUST_PASS
-        and (options.shadow_models or attack != AttackId.SHADOWS)
+        f"privacy: {row.name}: not run"
+        for row in by_attack.values()
+        if row.verdict is Verdict.NOT_RUN
+        and not row.attack.must_pass
+        and (options.shadow_models or row.attack is not AttackId.SHADOWS)
     ]
     return reasons
 
 
-def _harmless(row: dict[str, str], max_auc: float) -> bool:
+def _harmless(row: PrivateAttackRow, max_auc: float) -> bool:
     """Whether an attack is within chance, or its upper bound within the limit."""
-    value, high, chance = (number(row[key]) for key in ("value", "high", "reference"))
-    if value is None or high is None:
-        return False
-    return high <= max_auc or (chance is not None and value <= chance)
+    return isfinite(row.high) and (row.high <= max_auc or row.value <= row.reference)
 
 
-def worst_row(private: list[dict[str, str]], name: str) -> dict[str, str] | None:
-    """The row of the worst attack on `name`; None where there is none."""
-    return _rows_of_all(private, name).get(AttackId.WORST)
-
-
-def _rows_of_all(private: list[dict[str, str]], name: str) -> dict[str, dict[str, str]]:
+def rows_of_all(rows: list[PrivateAttackRow], name: str) -> dict[Scored, PrivateAttackRow]:
     """The rows of everybody, by attack."""
     return {
-        row["attack"]: row
-        for row in private
-        if row["generator"] == name and row["population"] == "all"
+        Scored(row.attack, row.window): row
+        for row in rows
+        if row.generator == name and row.population == ALL
     }
 
 
@@ -326,40 +317,26 @@ def _few(individuals: int) -> str:
     )
 
 
-def public_rows(private: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows that the public table must have of an audit: rows of groups that are large
-    enough.
+def fidelity_reasons(
+    rows: list[MetricRow], name: str, options: ReleaseOptions, parts: bool = False
+) -> list[str]:
+    """Reasons in the fidelity table: verdicts over everybody that are not allowed; those of bins,
+    windows and motifs count where `parts`.
     """
-    return [
-        {key: row[key] for key in PUBLIC_COLUMNS}
-        for row in private
-        if int(row["n"]) >= MIN_POPULATION
-    ]
-
-
-def fidelity_reasons(table: list[dict[str, str]], name: str, options: ReleaseOptions) -> list[str]:
-    """Reasons in the fidelity table: verdicts over all individuals that are not allowed."""
-    reasons = _type_reasons(
-        "fidelity", table, FIDELITY_NUMBERS, ("generator", "metric", "population", "bin")
-    )
+    reasons = _table_reasons("fidelity", rows, ("generator", "metric", "population", "bin"))
     if reasons:
         return reasons
-    own = [
-        row
-        for row in table
-        if row["generator"] == name and row["population"] == row["bin"] == "all"
-    ]
+    own = [row for row in rows if row.generator == name and row.population == ALL]
+    own = [row for row in own if parts or row.of_all]
     if not own:
         return [f"fidelity: the table has no row of {name}"]
-    allowed, excused = (
-        ALLOWED_VERDICTS[options.fidelity],
-        {m.strip() for m in options.may_be_missing.split(",")},
-    )
-    for row in own:
-        excusable = row["verdict"] == Verdict.NOT_RUN and row["metric"] in excused
-        if row["verdict"] not in allowed and not excusable:
-            reasons.append(f"fidelity: {row['metric']}: {row['verdict']}")
-    return reasons
+    excused = {metric.strip() for metric in options.may_be_missing.split(",")}
+    return [
+        f"fidelity: {row.metric}{'' if row.of_all else f' {row.bin}'}: {row.verdict}"
+        for row in own
+        if row.verdict not in ALLOWED_VERDICTS[options.fidelity]
+        and not (row.verdict is Verdict.NOT_RUN and row.metric in excused)
+    ]
 
 
 def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list[str]:
@@ -400,46 +377,24 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
     return reasons
 
 
-def _type_reasons(
-    what: str, table: list[dict[str, str]], numbers: tuple[str, ...], key: tuple[str, ...]
-) -> list[str]:
-    """Cells of the wrong type, values that cannot be, and rows that are listed twice."""
-    reasons = []
-    for line, row in enumerate(table, 2):
-        wrong = [name for name in numbers if row[name] and isnan(_float(row[name]))]
-        wrong += (
-            ["n"] if not (row["n"].isascii() and row["n"].isdigit() and len(row["n"]) < 10) else []
-        )
-        wrong += ["verdict"] if row["verdict"] not in ORDER else []
-        wrong += [name for name in key if not row[name]]
-        wrong += ["low, high"] if _float(row.get("low", "")) > _float(row.get("high", "")) else []
-        if row.get("measure") == "auc":
-            shares = ("value", "low", "high", "reference", "tpr_at_1_percent_fpr", "tpr_reference")
-            wrong += [name for name in shares if row.get(name) and not 0 <= _float(row[name]) <= 1]
-        if wrong:
-            reasons.append(
-                f"{what}: row {line}: {', '.join(dict.fromkeys(wrong))}: not what can be there; "
-                "make the table again"
-            )
-    twice = [
-        cells
-        for cells, n in Counter(tuple(row[name] for name in key) for row in table).items()
-        if n > 1
+def _table_reasons(what: str, rows: Sequence, key: tuple[str, ...]) -> list[str]:
+    """Rows without a name, or that are listed twice."""
+    found = Counter(tuple(getattr(row, name) for name in key) for row in rows)
+    reasons = [
+        f"{what}: row {line}: not what can be there; make the table again"
+        for line, row in enumerate(rows, 2)
+        if not (row.generator and row.population)
     ]
     return reasons + [
-        f"{what}: {', '.join(cells)}: is listed twice; make the table again" for cells in twice
+        f"{what}: {', '.join(map(str, cells))}: is listed twice; make the table again"
+        for cells, n in found.items()
+        if n > 1
     ]
 
 
-def _float(text: str) -> float:
-    """A cell as a number; NaN where it is empty or no number."""
-    try:
-        return float(text) if text.isascii() and "_" not in text and text == text.strip() else nan
-    except ValueError:
-        return nan
-
-
-def number(text: str) -> float | None:
-    """A cell as a finite number; None where it is empty or no number."""
-    value = _float(text)
-    return None if isnan(value) or abs(value) == inf else value
+def _possible(row: PrivateAttackRow) -> bool:
+    """Whether the numbers can be those of an attack; nan is none."""
+    rates = [row.tpr_at_1_percent_fpr, row.tpr_reference]
+    if row.measure is Measure.AUC:
+        rates += [row.value, row.low, row.high, row.reference]
+    return not row.low > row.high and all(0 <= rate <= 1 or isnan(rate) for rate in rates)

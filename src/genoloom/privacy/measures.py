@@ -78,7 +78,12 @@ def auc_verdict(low: float, high: float, max_auc: float, resamples: int) -> Verd
     """Of an AUC with its 95 % interval: what could not have failed is `not run`."""
     if max_auc >= 1 or resamples < fewest_resamples((1 - INTERVAL) / 2):
         return Verdict.NOT_RUN
-    return Verdict.PASS if high <= max_auc else Verdict.WEAK if low <= max_auc else Verdict.FAIL
+    return within(low, high, max_auc)
+
+
+def within(low: float, high: float, limit: float) -> Verdict:
+    """Of an interval: whether all of it, a part or none is within a limit."""
+    return Verdict.PASS if high <= limit else Verdict.WEAK if low <= limit else Verdict.FAIL
 
 
 def interval_of_maximum(

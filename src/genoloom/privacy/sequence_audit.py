@@ -19,15 +19,14 @@ import numpy as np
 from scipy import stats
 
 from genoloom.audit_levels import CHANCE_LEVEL, RARE_LEVEL
-from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.auditor import MIN_POPULATION
+from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.measures import (
     Resampling,
     auc_verdict,
     interval_of_maximum,
     percentile_interval,
 )
-from genoloom.privacy.rows import PrivateAttackRow
+from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
 from genoloom.seeds import derive_seed
 from genoloom.sequences import SequenceSet, canaries
 from genoloom.validation.sequence_measures import copies, longest_shared, nearest_identity
@@ -153,7 +152,7 @@ class SequenceAuditor:
             attack,
             n,
             auc_verdict(low, high, self.max_auc, self.resamples),
-            measure="auc",
+            measure=Measure.AUC,
             value=value,
             low=low,
             high=high,
@@ -199,17 +198,17 @@ class SequenceAuditor:
         # the 5 % point of two samples of one distribution: 19 of 20 such pairs stay below it
         critical = np.sqrt(-np.log(0.05) / n)
         return [
-            self._compared_row(AttackId.NEAREST_IDENTITY, "mean identity", identity),
+            self._compared_row(AttackId.NEAREST_IDENTITY, Measure.MEAN_IDENTITY, identity),
             self._copy_row(
-                AttackId.NEARER_THAN_HOLDOUT, "KS statistic", statistic, critical, 0.0, n
+                AttackId.NEARER_THAN_HOLDOUT, Measure.KS_STATISTIC, statistic, critical, 0.0, n
             ),
-            self._compared_row(AttackId.NEAR_COPIES_OF_SEQUENCES, "share", near),
-            self._compared_row(AttackId.EXACT_COPIES_OF_SEQUENCES, "share", exact),
-            self._compared_row(AttackId.LONGEST_SHARED_PIECE, "mean bases", shared),
+            self._compared_row(AttackId.NEAR_COPIES_OF_SEQUENCES, Measure.SHARE, near),
+            self._compared_row(AttackId.EXACT_COPIES_OF_SEQUENCES, Measure.SHARE, exact),
+            self._compared_row(AttackId.LONGEST_SHARED_PIECE, Measure.MEAN_BASES, shared),
         ]
 
     def _compared_row(
-        self, attack: AttackId, measure: str, scores: dict[str, np.ndarray]
+        self, attack: AttackId, measure: Measure, scores: dict[str, np.ndarray]
     ) -> PrivateAttackRow:
         """Means over synthetic and held-out sequences; the spread is the standard error of their
         difference.
@@ -220,7 +219,7 @@ class SequenceAuditor:
         return self._copy_row(attack, measure, mine.mean(), real.mean(), spread, n)
 
     def _copy_row(
-        self, attack: AttackId, measure: str, value, reference, null_sd, n: int
+        self, attack: AttackId, measure: Measure, value, reference, null_sd, n: int
     ) -> PrivateAttackRow:
         value, reference = float(value), float(reference)
         found = judge(MetricType.COPYING, value, reference, float(null_sd))

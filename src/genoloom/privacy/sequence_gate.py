@@ -4,10 +4,7 @@ Fails closed: what is missing, `not run` or too small is a reason.
 
 from genoloom.config import ReleaseOptions
 from genoloom.privacy.attack_ids import COPIES_OF_SEQUENCES, AttackId
-from genoloom.privacy.auditor import MIN_POPULATION
-from genoloom.privacy.gate import ALLOWED_VERDICTS
-from genoloom.privacy.rows import PrivateAttackRow
-from genoloom.validation.rows import MetricRow
+from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
 from genoloom.validation.verdicts import Verdict
 
 
@@ -55,17 +52,3 @@ def audit_reasons(
             "chance explains, may leave"
         )
     return reasons
-
-
-def fidelity_reasons(rows: list[MetricRow], name: str, options: ReleaseOptions) -> list[str]:
-    """Reasons in the fidelity table: verdicts that are not allowed."""
-    own = [row for row in rows if row.generator == name]
-    if not own:
-        return [f"fidelity: the table has no row of {name}"]
-    excused = {metric.strip() for metric in options.may_be_missing.split(",")}
-    return [
-        f"fidelity: {row.metric}{'' if row.of_all else f' {row.bin}'}: {row.verdict}"
-        for row in own
-        if row.verdict not in ALLOWED_VERDICTS[options.fidelity]
-        and not (row.verdict is Verdict.NOT_RUN and row.metric in excused)
-    ]

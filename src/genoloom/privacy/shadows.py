@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoloom.privacy.attack_ids import Scored
 from genoloom.privacy.attacks import per_individual
 
 
@@ -16,17 +17,17 @@ class Shadow:
 
     Attributes
     ----------
-    scores : dict of str to ndarray, float
-        By attack: of the 4 n haplotypes, or of the 2 n individuals, as in the audit.
+    scores : dict of Scored to ndarray, float
+        Of the 4 n haplotypes, or of the 2 n individuals, as in the audit.
     member : ndarray of bool, shape (2 n,)
         Who trained it.
     """
 
-    scores: dict[str, np.ndarray]
+    scores: dict[Scored, np.ndarray]
     member: np.ndarray
 
 
-def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
+def calibrated(scores: dict[Scored, np.ndarray], shadows: Sequence[Shadow]) -> np.ndarray:
     """Scores of individuals less what the shadows make of them, float64, shape (2 n, n_attacks).
 
     That is the middle between an individual's mean score over the shadows trained with it and over
@@ -38,7 +39,7 @@ def calibrated(scores: dict[str, np.ndarray], shadows: Sequence[Shadow]) -> np.n
 
     Parameters
     ----------
-    scores : dict of str to ndarray, float, shape (2 n,)
+    scores : dict of Scored to ndarray, float, shape (2 n,)
     shadows : sequence of Shadow
         Everybody must be left out of one at least.
     """

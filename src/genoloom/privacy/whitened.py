@@ -15,8 +15,10 @@ Memory is quadratic in individuals and does not grow with sites.
 import numpy as np
 
 from genoloom.popgen.effective_sites import RIDGES
+from genoloom.privacy.attack_ids import AttackId, Scored
 
 FOLDS = 10
+ATTACKS = (AttackId.WHITENED, AttackId.WHITENED_WEAK_RIDGE)  # of each ridge
 
 
 class WhitenedFrequencies:
@@ -42,7 +44,7 @@ class WhitenedFrequencies:
         z = (dosage[varies] - 2 * p[varies]) / np.sqrt(2 * p[varies] * (1 - p[varies]))
         self.products += z.T @ z
 
-    def scores(self) -> dict[str, np.ndarray]:
+    def scores(self) -> dict[Scored, np.ndarray]:
         """Scores by ridge, of held-out individuals and then of training individuals, float64 (2 *
         n_individuals,).
         """
@@ -66,7 +68,4 @@ class WhitenedFrequencies:
                 penalty = ridge * np.trace(within) / len(reference) or 1.0  # a reference of one
                 weights = vectors @ (turned / (np.maximum(values, 0) + penalty))
                 scores[asked] = (to_synthetic - to_reference @ weights)[asked]
-        return {
-            f"allele frequencies, whitened (ridge {ridge:g})": scores
-            for ridge, scores in found.items()
-        }
+        return dict(zip(map(Scored, ATTACKS), found.values(), strict=True))

@@ -18,7 +18,7 @@ import numpy as np
 from cyvcf2 import VCF
 
 from genoloom.panel import Panel, Sites, genetic_positions
-from genoloom.validation.cohorts import Comparison, halve, read_rows
+from genoloom.validation.cohorts import Comparison, Group, halve, read_rows
 from genoloom.validation.data import WHOLE
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured, level
@@ -61,7 +61,9 @@ def measure_switch_errors(
     pairs : sequence of (Panel, Panel)
         Synthetic and real individuals of each contig, at the same sites.
     """
-    nothing = Measured(METRIC, WHOLE, {"S": np.nan, "T": np.nan}, np.nan, np.nan, np.empty(0))
+    nothing = Measured(
+        METRIC, WHOLE, {Group.SYNTHETIC: np.nan, Group.TRAIN: np.nan}, np.nan, np.nan, np.empty(0)
+    )
     if shutil.which("beagle") is None:
         log.warning("beagle is not found: switch errors after phasing anew are not run")
         return nothing
@@ -69,10 +71,10 @@ def measure_switch_errors(
     names = sorted(set(individuals.population))
     reference, holdout = halve(individuals.holdout, individuals.population, names, rng)
     groups = {
-        "S": halve(individuals.synthetic, individuals.population, names, rng)[0],
-        "H": holdout,
+        Group.SYNTHETIC: halve(individuals.synthetic, individuals.population, names, rng)[0],
+        Group.HOLDOUT: holdout,
     }
-    groups["T"] = halve(individuals.train, individuals.population, names, rng)[0]
+    groups[Group.TRAIN] = halve(individuals.train, individuals.population, names, rng)[0]
     shift = len(individuals.synthetic)
     found = {g: np.zeros((2, len(rows)), dtype=np.int64) for g, rows in groups.items()}
     for synthetic, real in pairs:
@@ -84,7 +86,7 @@ def measure_switch_errors(
         for g, rows in groups.items():
             panel, index = (
                 (synthetic, individuals.synthetic_individuals[rows])
-                if g == "S"
+                if g == Group.SYNTHETIC
                 else (real, individuals.real_individuals[rows - shift])
             )
             haplotypes = read_rows(panel, index, 0, len(real.sites))[kept]
@@ -102,8 +104,17 @@ def measure_switch_errors(
         g: rate(g, rng.integers(0, len(rows), (RESAMPLES, len(rows)))) for g, rows in groups.items()
     }
     # of real individuals, whatever the synthetic
-    spread = float(np.hypot(resampled["T"].std(ddof=1), resampled["H"].std(ddof=1)))
-    return Measured(METRIC, WHOLE, {g: rates[g] for g in "ST"}, rates["H"], spread, np.empty(0))
+    spread = float(
+        np.hypot(resampled[Group.TRAIN].std(ddof=1), resampled[Group.HOLDOUT].std(ddof=1))
+    )
+    return Measured(
+        METRIC,
+        WHOLE,
+        {g: rates[g] for g in (Group.SYNTHETIC, Group.TRAIN)},
+        rates[Group.HOLDOUT],
+        spread,
+        np.empty(0),
+    )
 
 
 def _phase(

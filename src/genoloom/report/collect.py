@@ -25,6 +25,7 @@ from genoloom.report.data import (
 from genoloom.report.first_screen import cohort_leak, headline, may_leave, sequence_headline
 from genoloom.report.summary import summarise_panel, summarise_set
 from genoloom.report.words import dominates, fidelity_reasons, mosaics, placed, privacy_reasons
+from genoloom.task_rows import EffectRow, StarRow, TaskRow
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.verdicts import REAL, Role, Verdict
 
@@ -44,10 +45,10 @@ class PanelData:
     leak: dict[str, dict] = field(default_factory=dict)
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
-    utility: dict[str, list[dict]] = field(default_factory=dict)
+    utility: dict[str, list[TaskRow]] = field(default_factory=dict)
     p_values: dict[str, dict] = field(default_factory=dict)
-    effects: dict[str, list[dict]] = field(default_factory=dict)
-    star_alleles: dict[str, list[dict]] = field(default_factory=dict)
+    effects: dict[str, list[EffectRow]] = field(default_factory=dict)
+    star_alleles: dict[str, list[StarRow]] = field(default_factory=dict)
 
 
 @dataclass
@@ -142,7 +143,7 @@ def _judgements(
     ]
     copying = mosaics(judged)
     for judgement in placed(judged):
-        if copying and judgement.role == "generator":
+        if copying and judgement.role == Role.GENERATOR:
             judgement.beyond_copying = not any(dominates(mosaic, judgement) for mosaic in copying)
     return sorted(judged, key=lambda judgement: not judgement.may_leave)  # what may leave first
 

@@ -11,8 +11,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genoloom.disclosure import FEW
-from genoloom.privacy.attack_ids import parse_attack
+from genoloom.privacy.attack_ids import AttackId, Measure, Scored
 from genoloom.privacy.rows import AttackRow
+from genoloom.task_rows import EffectRow, StarRow, TaskRow
 from genoloom.validation import verdicts
 from genoloom.validation.metric_ids import Better, TaskId
 from genoloom.validation.rows import MetricRow
@@ -80,11 +81,13 @@ class Attack(Part):
 
     generator: str
     role: verdicts.Role
-    attack: str = Field(description="`worst`: the strongest of those over all individuals.")
+    attack: AttackId = Field(description="`worst`: the strongest of those over all individuals.")
+    window: int = Field(description="Sites of the windows compared; 0: no windows.")
     title: str = Field(description="What the page calls the attack.")
     better: Better = Field(description="Which way is better.")
+    help: str = Field("", description="What the attack measures, in one line.")
     population: str
-    measure: str
+    measure: Measure
     value: float | None
     low: float | None = Field(
         description="Lower end of the 95 % bootstrap interval over individuals."
@@ -154,7 +157,7 @@ class Judgement(Part):
     """What is said first of a generator."""
 
     generator: str
-    role: str
+    role: verdicts.Role | Literal["", "real individuals", "real sequences"]
     fidelity: Verdict
     privacy: Verdict
     classifier_auc: float | None = Field(
@@ -256,64 +259,54 @@ class ReportData(Part):
     data: list[DataSet]
 
 
-def number(cell: str | float | None) -> float | None:
-    """A cell of a table as a finite number, or None."""
-    if cell is None or cell == "":
-        return None
-    value = float(cell)
+def number(value: float) -> float | None:
+    """A finite number, or None."""
     return value if math.isfinite(value) else None
 
 
-def count(cell: str | int | None) -> int | None:
+def count(n: int | None) -> int | None:
     """A number of individuals as it may be shown."""
-    value = number(cell)
-    return int(value) if value is not None and value > FEW else None
+    return n if n is not None and n > FEW else None
 
 
 def as_metric(row: MetricRow) -> Metric:
     """A row of a fidelity table as the report shows it."""
     return Metric(
         title=row.metric.title, better=row.metric.better, unit=row.metric.unit,
-        help=row.metric.help, **_shown(row)
+        help=row.metric.help, n=count(row.n), **_shown(row, Metric)
     )  # fmt: skip
 
 
 def as_attack(row: AttackRow) -> Attack:
     """A row of a privacy table as the report shows it."""
-    title, better = parse_attack(row.attack)
-    return Attack(title=title, better=better, **_shown(row))
+    attack = row.attack
+    title = Scored(attack, row.window).named(attack.title)
+    return Attack(
+        title=title, better=attack.better, help=attack.help, n=count(row.n), **_shown(row, Attack)
+    )
 
 
-def _shown(row: MetricRow | AttackRow) -> dict:
-    """The fields of a row: no infinite numbers, and no small counts."""
-    values = {
-        one.name: number(value) if isinstance(value := getattr(row, one.name), float) else value
-        for one in fields(row)
-    }
-    return values | {"n": count(row.n)}
+def _shown(row: object, part: type[Part]) -> dict:
+    """What a part of the report has of a row: no infinite numbers, and no counts."""
+    names = {one.name for one in fields(row)} & part.model_fields.keys() - {"n"}
+    values = {name: getattr(row, name) for name in names}
+    return {k: number(v) if isinstance(v, float) else v for k, v in values.items()}
 
 
-def as_task(generator: str, row: dict) -> TaskMetric:
-    """A row of a table of utility (cells of text)."""
-    cells = {name: number(row[name]) for name in ("value", "sd", "ratio", "ratio_sd")}
-    labels = {
-        name: row[name] for name in ("task", "metric", "method", "population", "bin", "panel")
-    }
-    title = TASK_TITLES.get(row["metric"], row["metric"].replace("_", " "))
-    return TaskMetric(generator=generator, title=title, **labels, **cells)
+def as_task(generator: str, row: TaskRow) -> TaskMetric:
+    """A row of a table of utility as the report shows it."""
+    title = TASK_TITLES.get(row.metric, row.metric.replace("_", " "))
+    return TaskMetric(generator=generator, title=title, **_shown(row, TaskMetric))
 
 
-def as_effect(generator: str, row: dict) -> EffectMetric:
-    """A row of a table of treatment effects (cells of text)."""
-    labels = {name: row[name] for name in ("data", "learner", "metric", "group")}
-    cells = {name: number(row[name]) for name in ("value", "sd")}
-    return EffectMetric(generator=generator, **labels, **cells)
+def as_effect(generator: str, row: EffectRow) -> EffectMetric:
+    """A row of a table of treatment effects as the report shows it."""
+    return EffectMetric(generator=generator, **_shown(row, EffectMetric))
 
 
-def as_star_metric(generator: str, row: dict) -> StarMetric:
-    """A row of a table of star alleles (cells of text)."""
-    labels = {name: row[name] for name in ("gene", "metric", "population", "data")}
-    return StarMetric(generator=generator, **labels, value=number(row["value"]))
+def as_star_metric(generator: str, row: StarRow) -> StarMetric:
+    """A row of a table of star alleles as the report shows it."""
+    return StarMetric(generator=generator, **_shown(row, StarMetric))
 
 
 def use_grades(

@@ -5,7 +5,7 @@ from genoloom.privacy.leak_plan import Group, Question, remedies, remedy_lines
 from genoloom.report.data import CohortLeak, Judgement, Metric, Remedies, UseGrade
 from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.uses import WORST_LAST, Fitness, Use
-from genoloom.validation.verdicts import Verdict
+from genoloom.validation.verdicts import Role, Verdict
 
 SHORT_USES = {
     Use.SOFTWARE: "software testing",
@@ -44,7 +44,7 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
         `training_individuals` and `effective_sites`.
     """
     audited = [j for j in judgements if j.generator in facts]
-    audited = [j for j in audited if j.role == "generator"] or audited
+    audited = [j for j in audited if j.role == Role.GENERATOR] or audited
     if not audited:
         return None
     own = facts[audited[0].generator]
@@ -81,7 +81,7 @@ def _remedies(facts: dict, limit: float) -> Remedies | None:
 
 def headline(judgements: list[Judgement], leak: CohortLeak | None) -> str:
     """One sentence on haplotypes: may something leave, and what is it fit for."""
-    generators = [j for j in judgements if j.role == "generator"]
+    generators = [j for j in judgements if j.role == Role.GENERATOR]
     if not generators:
         return "Only baselines were judged."
     good = [j for j in generators if j.may_leave]
@@ -152,7 +152,7 @@ def _uses_words(grades: dict[Use, Fitness]) -> str:
 
 def sequence_headline(judgements: list[Judgement], metrics: list[Metric]) -> str:
     """One sentence on sequences: may something leave, and how much passes."""
-    generators = [j for j in judgements if j.role == "generator"]
+    generators = [j for j in judgements if j.role == Role.GENERATOR]
     if not generators:
         return "Only baselines were judged."
     found: dict[str, list[str]] = {}

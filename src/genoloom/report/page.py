@@ -6,7 +6,7 @@ from importlib.resources import files
 import jinja2
 
 from genoloom.models.sequence import BASELINES
-from genoloom.privacy.attack_ids import WORST_ROWS
+from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
 from genoloom.report import plots as draw
 from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
@@ -16,12 +16,12 @@ from genoloom.report.utility import utility_view
 from genoloom.report.words import (
     REFERENCES,
     copying_sentence,
-    measure_name,
     metric_name,
     mosaics,
     reference,
 )
 from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.verdicts import REAL, Role
 
 HAPLOTYPE_HEADINGS = {
     "generator": "generator", "role": "role", "sites_lost": "sites lost",
@@ -86,6 +86,7 @@ def render(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"cell": cell, "image": image, "fitness_mark": FITNESS_MARKS.get}
+    environment.filters["help"] = help_of
     here = files("genoloom.report")
     template = environment.from_string((here / "template.html").read_text(encoding="utf-8"))
     data = {(part.data_type, part.name): part for part in report.data}
@@ -132,6 +133,13 @@ def cell(value) -> str:
     return f"{value:.4g}"
 
 
+def help_of(column: str) -> str:
+    """What a column of the summary says, in one line."""
+    if column == "worst_attack":
+        return AttackId.WORST.help
+    return MetricId(column).help if column in tuple(MetricId) else ""
+
+
 def image(svg: str) -> str:
     """An SVG as a data address; as an image its ids cannot clash with the ids of another one."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
@@ -152,7 +160,7 @@ def _first_view(data: DataSet) -> dict:
             for j in data.judgements
             if j.role == role
         ]
-        for role in ("generator", "baseline")
+        for role in Role
     }
     baselines = [block for block in blocks["baseline"] if block["bar"]]
     return {"cards": blocks["generator"], "baselines": baselines, "ticks": ticks(top)}
@@ -166,7 +174,7 @@ def _panel_view(data: DataSet, panel: PanelData) -> dict:
     if phased:
         shared["decay"] = draw.decay(phased, drawn)
     shared["spectrum"] = draw.spectrum(panel.details, drawn)
-    learned = [name for name, role in roles.items() if role == "generator"]
+    learned = [name for name, role in roles.items() if role == Role.GENERATOR]
     return {
         "name": panel.name,
         "data": data,
@@ -202,7 +210,7 @@ def _groups(data: DataSet) -> list[dict]:
             key=lambda a: a.attack not in WORST_ROWS,
         )
         for attack in against:
-            label = f"{attack.title} ({measure_name(attack.measure)})"
+            label = f"{attack.title} ({attack.measure.title})"
             table.setdefault(label, {})[attack.generator] = attack
         rows = [_group_row(label, cells, columns) for label, cells in table.items()]
         groups.append(
@@ -221,6 +229,7 @@ def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str])
     return {
         "name": name,
         "better": next(iter(cells.values())).better,
+        "help": next(iter(cells.values())).help,
         "reference": [known[0], known[-1]] if known else [],
         "cells": [cells.get(column) for column in columns],
     }
@@ -247,7 +256,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
     bits = {
         row["generator"]: row["bits_per_base"]
         for row in summary
-        if row["bits_per_base"] is not None and row["generator"] != "real"
+        if row["bits_per_base"] is not None and row["generator"] != REAL
     }
     chains = next(iter(own.details.values()), {}).get("bits", {})
     bits = {
@@ -255,7 +264,7 @@ def _set_view(data: DataSet, own: SequenceData) -> dict:
         for word, value in chains.items()
         if word.startswith("order") or word in BASELINES
     } | bits
-    learned = [row["generator"] for row in summary if row["role"] == "generator"]
+    learned = [row["generator"] for row in summary if row["role"] == Role.GENERATOR]
     return {
         "name": own.name,
         "data": data,

@@ -20,7 +20,7 @@ from matplotlib.transforms import Affine2D
 
 from genoloom.report.data import CohortLeak, Judgement
 from genoloom.report.words import mosaics, placed
-from genoloom.validation.verdicts import SIZES, MetricType
+from genoloom.validation.verdicts import SIZES, MetricType, Role
 
 # Okabe & Ito, https://jfly.uni-koeln.de/color/
 REAL, SYNTHETIC, TRAIN, INK, MUTED = "#0072B2", "#D55E00", "#009E73", "#222222", "#767676"
@@ -78,7 +78,7 @@ class Style:
     width: float
 
 
-def styles(roles: dict[str, str]) -> dict[str, Style]:
+def styles(roles: dict[str, Role]) -> dict[str, Style]:
     """A style for each name of {name: role}: generators in colours of their own, baselines grey and
     distinguished by their lines.
     """
@@ -89,7 +89,7 @@ def styles(roles: dict[str, str]) -> dict[str, Style]:
     lines, markers = cycle(BASELINE_LINES), cycle(MARKERS)
     drawn = {}
     for name, role in roles.items():
-        if role == "generator":
+        if role == Role.GENERATOR:
             drawn[name] = Style(GENERATOR_COLOURS.get(name) or next(spare), next(markers), "-", 2.2)
         else:
             drawn[name] = Style(MUTED, next(markers), next(lines), 1.2)

@@ -4,27 +4,26 @@ from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.rows import AttackRow
 from genoloom.report.data import DataSet, Judgement, number
 from genoloom.report.words import with_interval
-from genoloom.validation.metric_ids import Better
+from genoloom.validation.metric_ids import Better, MetricId
 from genoloom.validation.rows import ALL, MetricRow
-from genoloom.validation.verdicts import REAL, Verdict, worst
+from genoloom.validation.verdicts import REAL, Role, Verdict, worst
 
-HAPLOTYPE_COLUMNS = [
-    "panel", "generator", "role", "sites_lost", "ld_r2_correlation", "classifier_auc",
-    "aats_holdout", "aats_synthetic",
-    "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
-]  # fmt: skip
-SEQUENCE_COLUMNS = [
-    "set", "generator", "role", "bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc",
-    "worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy",
-]  # fmt: skip
-SEQUENCE_METRICS = ("bits_per_base", "gc_distance", "kmer6_auc", "cnn_auc")
-KEY_METRICS = (
-    "sites_lost",
-    "ld_r2_correlation",
-    "classifier_auc",
-    "aats_holdout",
-    "aats_synthetic",
+HAPLOTYPE_METRICS = (
+    MetricId.SITES_LOST,
+    MetricId.LD_R2_CORRELATION,
+    MetricId.CLASSIFIER_AUC,
+    MetricId.AATS_HOLDOUT,
+    MetricId.AATS_SYNTHETIC,
 )
+SEQUENCE_METRICS = (
+    MetricId.BITS_PER_BASE,
+    MetricId.GC_DISTANCE,
+    MetricId.KMER6_AUC,
+    MetricId.CNN_AUC,
+)
+VERDICT_COLUMNS = ["worst_attack", "worst_attack_low", "worst_attack_high", "fidelity", "privacy"]
+HAPLOTYPE_COLUMNS = ["panel", "generator", "role", *HAPLOTYPE_METRICS, *VERDICT_COLUMNS]
+SEQUENCE_COLUMNS = ["set", "generator", "role", *SEQUENCE_METRICS, *VERDICT_COLUMNS]
 LEAK_COLUMNS = ["generator", "role", "worst_attack", "unavoidable", "excess", "audit"]
 SHORT = {
     Better.HIGHER: "higher",
@@ -97,13 +96,15 @@ def summary_text(data: DataSet, rows: list[dict]) -> str:
         limits = f"limit {leak.max_auc:g}, of the excess {leak.max_excess:g}"
         lines += ["", f"Leak (AUC; lower is better, 0.5 learns nothing; {limits})"]
         lines.append(as_text(leak_rows(data.judgements), LEAK_COLUMNS))
-    uses = summarise_uses([j for j in data.judgements if j.role == "generator"])
+    uses = summarise_uses([j for j in data.judgements if j.role == Role.GENERATOR])
     if uses:
         lines += ["", "Fit for (limits: metrics too far from the reference)"]
         lines.append(as_text(uses, USE_COLUMNS))
-    columns = HAPLOTYPE_COLUMNS[1:] if data.data_type == "haplotypes" else SEQUENCE_COLUMNS[1:]
-    metrics = as_text([*guide_rows(data, columns), *rows], columns)
-    return "\n".join([*lines, "", "Metrics", metrics])
+    haplotypes = data.data_type == "haplotypes"
+    columns = (HAPLOTYPE_COLUMNS if haplotypes else SEQUENCE_COLUMNS)[1:]
+    lines += ["", "Metrics", as_text([*guide_rows(data, columns), *rows], columns), ""]
+    shown = HAPLOTYPE_METRICS if haplotypes else SEQUENCE_METRICS
+    return "\n".join(lines + [f"{m}: {m.help[:1].lower() + m.help[1:]} ({m.unit})" for m in shown])
 
 
 def summarise_panel(
@@ -121,7 +122,7 @@ def summarise_panel(
     list of dict
         Keys of `HAPLOTYPE_COLUMNS`; numbers or None.
     """
-    rows = _summary_rows(KEY_METRICS, "individuals", fidelity, privacy)
+    rows = _summary_rows(HAPLOTYPE_METRICS, "individuals", fidelity, privacy)
     return [{"panel": panel} | row for row in rows]
 
 

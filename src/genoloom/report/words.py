@@ -2,9 +2,10 @@
 
 from genoloom.models.haplotype import COPYING
 from genoloom.popgen.frequencies import BIN_NAMES
-from genoloom.privacy.attack_ids import MODEL_ROWS, SPLIT_ROWS, WORST_ROWS, AttackId
+from genoloom.privacy.attack_ids import MODEL_ROWS, SPLIT_ROWS, WORST_ROWS, AttackId, Measure
 from genoloom.report.data import Attack, Judgement, Metric
 from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.rows import ALL
 from genoloom.validation.verdicts import ORDER, Role, Verdict
 
 VERDICTS = {
@@ -170,14 +171,9 @@ def with_interval(value: float | None, low: float | None = None, high: float | N
     return f"{value:.3f}{interval}"
 
 
-def measure_name(measure: str) -> str:
-    """What the page calls the measure of an attack."""
-    return "AUC" if measure == "auc" else measure.replace("_", " ")
-
-
 def reference(row: Metric | Attack) -> float | None:
     """What a metric is compared with; an AUC of an attack without another one with 0.5."""
-    if row.reference is None and isinstance(row, Attack) and row.measure == "auc":
+    if row.reference is None and isinstance(row, Attack) and row.measure is Measure.AUC:
         return 0.5
     return row.reference
 
@@ -236,11 +232,14 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
     """Sentences about the worst attack and whatever else did not pass; `attacks` are those on one
     generator.
     """
-    by_id = {a.attack: a for a in attacks if a.population == "all"}
-    whole = [a for attack, a in by_id.items() if attack not in (AttackId.WORST, *SPLIT_ROWS)]
+    everybody = [a for a in attacks if a.population == ALL]
+    by_id = {a.attack: a for a in everybody}
+    whole = [a for a in everybody if a.attack not in (AttackId.WORST, *SPLIT_ROWS)]
     aside = (*WORST_ROWS, *MODEL_ROWS)
     single = [
-        a for a in whole if a.measure == "auc" and a.value is not None and a.attack not in aside
+        a
+        for a in whole
+        if a.measure is Measure.AUC and a.value is not None and a.attack not in aside
     ]
     worst_row, (unavoidable, excess) = by_id.get(AttackId.WORST), map(by_id.get, SPLIT_ROWS)
     sentences = []
@@ -275,7 +274,7 @@ def privacy_reasons(attacks: list[Attack]) -> list[str]:
         if a not in single and a.verdict in (Verdict.WEAK, Verdict.OVERFITTED, Verdict.FAIL)
     ]
     sentences += [
-        f"{a.title}: {measure_name(a.measure)} {format_value(a.value)}; {a.verdict}." for a in other
+        f"{a.title}: {a.measure.title} {format_value(a.value)}; {a.verdict}." for a in other
     ]
     not_run = [a.title for a in whole if a.verdict == Verdict.NOT_RUN and not a.note]
     sentences += [f"Not tried: {a.title} ({a.note})." for a in whole if a.note]

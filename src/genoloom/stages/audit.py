@@ -21,20 +21,19 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.encryption import encrypt, read_public_key
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making, numbered
-from genoloom.formats.tables import format_cell, read_records, write_records, write_table
+from genoloom.formats.tables import read_records, records_text, write_records
 from genoloom.models.haplotype import BASELINES
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, genetic_positions
 from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import INDIVIDUAL_COLUMNS
 from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
-from genoloom.privacy.rows import PRIVATE_COLUMNS, AttackRow
+from genoloom.privacy.rows import AttackRow, ExposureRow, PrivateAttackRow, public_rows
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, compare, read_rows
-from genoloom.validation.rows import own_rows
+from genoloom.validation.rows import ALL, own_rows
 from genoloom.validation.verdicts import Role
 
 log = logging.getLogger(__name__)
@@ -133,20 +132,18 @@ def audit(
         training=training,
         unmatched=comparands.unmatched,
         public=loaded.public,
+        ids=[real.individuals.id[i] for i in individuals.real_individuals],
     )
     for reason in found.not_comparable:
         log.warning("%s: cannot pass: %s", name, reason)
 
     close_directory(out.parent)
-    rows = [
-        row | {"individual": real.individuals.id[individuals.real_individuals[row["index"]]]}
-        for row in found.individuals
-    ]
-    _write_individuals(out.with_name("individuals.tsv"), rows, key)
-    write_table(out, PRIVATE_COLUMNS, found.private)
+    _write_individuals(out.with_name("individuals.tsv"), found.individuals, key)
+    write_records(out, PrivateAttackRow, found.rows)
+    shown = public_rows(found.rows)
     if public is not None:
         others = own_rows((read_records(path, AttackRow) for path in baselines), BASELINES)
-        write_records(public, AttackRow, found.public + others)
+        write_records(public, AttackRow, shown + others)
     if leak is not None:
         basis = LeakBasis(data.effective_sites, training, individuals.n)
         limits = {"max_auc": options.max_auc, "max_excess": options.max_excess}
@@ -161,24 +158,20 @@ def audit(
     # a path is no part of it, and "auto" has become a number
     used_options = options.model_copy(update={"recipient": None, "shadow_models": plan.number})
     record.write(out.with_name("audit.json"), written, used_options, seed=seed, facts=facts)
-    for row in found.public:
-        if row.population == "all":
+    for row in shown:
+        if row.population == ALL:
             log.info("%s", row)
 
 
-def _write_individuals(path: Path, rows: list[dict], key: bytes | None) -> None:
+def _write_individuals(path: Path, rows: list[ExposureRow], key: bytes | None) -> None:
     """The private table of individuals, in the clear or encrypted; never both."""
     encrypted = Path(f"{path}.c4gh")
     if key is None:
-        write_table(path, INDIVIDUAL_COLUMNS, rows)
+        write_records(path, ExposureRow, rows)
         encrypted.unlink(missing_ok=True)
         return
-    lines = [
-        INDIVIDUAL_COLUMNS,
-        *([format_cell(row.get(column)) for column in INDIVIDUAL_COLUMNS] for row in rows),
-    ]
     with write_beside(encrypted) as [part]:
-        encrypt("".join("\t".join(line) + "\n" for line in lines).encode(), part, key)
+        encrypt(records_text(ExposureRow, rows).encode(), part, key)
     path.unlink(missing_ok=True)
 
 

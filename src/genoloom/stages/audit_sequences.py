@@ -10,8 +10,7 @@ from genoloom.formats.sequence_sets import read_set
 from genoloom.formats.tables import read_records, write_records
 from genoloom.models.load import load_sequence_generator
 from genoloom.models.sequence import BASELINES
-from genoloom.privacy.auditor import MIN_POPULATION
-from genoloom.privacy.rows import AttackRow, PrivateAttackRow
+from genoloom.privacy.rows import AttackRow, PrivateAttackRow, public_rows
 from genoloom.privacy.sequence_audit import SequenceAuditor
 from genoloom.sequence_config import AuditSequencesOptions
 from genoloom.sequences import is_canary
@@ -88,7 +87,7 @@ def audit_sequences(
     close_directory(out.parent)
     write_records(out, PrivateAttackRow, rows)
     if public is not None:
-        shown = [row for row in rows if row.n >= MIN_POPULATION]
+        shown = public_rows(rows)
         shown += own_rows((read_records(path, AttackRow) for path in baselines), BASELINES)
         write_records(public, AttackRow, shown)
     written = [out, *([public] if public is not None else [])]

@@ -18,10 +18,10 @@ from genoloom.formats.sequence_sets import read_set, write_fasta
 from genoloom.formats.tables import read_records, write_records
 from genoloom.models.load import load_sequence_generator
 from genoloom.privacy.bundle import release_date, sequence_readme
-from genoloom.privacy.gate import loosened_thresholds, option_reasons
+from genoloom.privacy.gate import fidelity_reasons, loosened_thresholds, option_reasons
 from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
-from genoloom.privacy.sequence_gate import audit_reasons, fidelity_reasons
+from genoloom.privacy.sequence_gate import audit_reasons
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
 from genoloom.validation.rows import MetricRow
@@ -131,9 +131,8 @@ class _Files:
             found.append("model: is of another generator")
         if len(planted) and copies(synthetic, planted).any():
             found.append("sequences: a planted sequence is among the synthetic ones")
-        return found + fidelity_reasons(
-            read_records(self.fidelity, MetricRow), self.generator, options
-        )
+        rows = read_records(self.fidelity, MetricRow)
+        return found + fidelity_reasons(rows, self.generator, options, parts=True)
 
     def _named(self) -> list[str]:
         """Whether every record is named as a synthetic one, and says that this model made it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.histories import read_history
-from genoloom.formats.tables import read_records, read_table, write_table
+from genoloom.formats.tables import read_records, write_table
 from genoloom.formats.text import read_json
 from genoloom.privacy.rows import AttackRow
 from genoloom.report.collect import PanelData, SequenceData, collect
@@ -23,9 +23,12 @@ from genoloom.report.summary import (
     summarise_uses,
     summary_text,
 )
+from genoloom.task_rows import EffectRow, StarRow, TaskRow
 from genoloom.validation.rows import MetricRow
 
 log = logging.getLogger(__name__)
+
+TASK_ROWS = {"utility": TaskRow, "effects": EffectRow, "star_alleles": StarRow}
 
 
 def report(
@@ -115,7 +118,7 @@ def _panel(
     """`tasks`: by the name of its table, the generators that a task is shown of."""
     place = results / "validation" / panel
     tables = {
-        task: {name: _table(place / name / f"{task}.tsv") for name in own}
+        task: {name: _table(place / name / f"{task}.tsv", TASK_ROWS[task]) for name in own}
         for task, own in tasks.items()
     }
     models = {name: results / "models" / panel / name for name in generators}
@@ -168,13 +171,12 @@ def _first_history(paths: list[Path]) -> list[dict[str, float]]:
     return read_history(paths[0]) if paths and paths[0].exists() else []
 
 
-def _table(path: Path, kind: type | None = None) -> list:
+def _table(path: Path, record: type) -> list:
     if not path.exists():
         raise InputError(
             path, "not found", remedy="run the workflow, or leave this generator out of the report"
         )
-    remedy = "run the workflow again"
-    return read_records(path, kind, remedy) if kind else read_table(path, remedy=remedy)
+    return read_records(path, record, remedy="run the workflow again")
 
 
 def _json(path: Path) -> dict:

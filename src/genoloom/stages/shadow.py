@@ -65,7 +65,8 @@ def shadow(
     if place:
         close_directory(place)
     found = work.fit(number, place, threads)
-    write_scores(out, mark, found.member, found.scores)
+    scores = {str(scored): values for scored, values in found.scores.items()}
+    write_scores(out, mark, found.member, scores)
     if place:
         shutil.rmtree(place)
     log.info("shadow model %d of %d", number + 1, plan.number)

@@ -9,10 +9,11 @@ import numpy as np
 from genoloom.disclosure import FEW
 from genoloom.errors import InputError
 from genoloom.formats.star_alleles import read_genes
-from genoloom.formats.tables import write_table
+from genoloom.formats.tables import write_records, write_table
 from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, without_variants
+from genoloom.task_rows import StarRow
 from genoloom.treatment.cyp2c19 import total_variation
 from genoloom.treatment.star_alleles import COPY_NUMBER, UNMATCHED, Gene, StarCalls
 
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 
 FEWEST = 100  # individuals in each role
 
-COLUMNS = ["gene", "metric", "population", "data", "value"]
 CALLS = ["individual", "gene", "haplotype1", "haplotype2", "diplotype", "phenotype", "score"]
 REAL, SYNTHETIC, ALL = "real", "synthetic", "all"
 
@@ -84,7 +84,7 @@ def star_alleles(
                 remedy="give a panel of a gene, and --build as it is",
             )  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(out, COLUMNS, rows)
+    write_records(out, StarRow, rows)
     if calls is not None:
         write_table(calls, CALLS, table)
 
@@ -106,14 +106,14 @@ def _asked(genes: str | None) -> list[Gene]:
     return found
 
 
-def _row(gene: Gene, metric: str, population: str, data: str, value: float) -> dict:
-    return dict(zip(COLUMNS, (gene.name, metric, population, data, value), strict=True))
+def _row(gene: Gene, metric: str, population: str, data: str, value: float) -> StarRow:
+    return StarRow(gene.name, metric, population, data, float(value))
 
 
 Called = tuple[GenotypeFiles, StarCalls]
 
 
-def _rows(gene: Gene, train: Called, holdout: Called, synthetic: Called) -> list[dict]:
+def _rows(gene: Gene, train: Called, holdout: Called, synthetic: Called) -> list[StarRow]:
     rows = []
     populations = sorted(set(holdout[0].individuals.population))
     names = (ALL, *populations) if len(populations) > 1 else (ALL,)

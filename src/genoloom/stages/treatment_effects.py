@@ -10,14 +10,15 @@ import numpy as np
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.star_alleles import read_genes
-from genoloom.formats.tables import write_table
+from genoloom.formats.tables import write_records
 from genoloom.medicine_config import TrialOptions
 from genoloom.panel import Panel
 from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, without_variants
+from genoloom.task_rows import EffectRow
 from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes, plant
-from genoloom.treatment.study import COLUMNS, CONTROLS, REAL, Group, diplotype_rows, effect_rows
+from genoloom.treatment.study import CONTROLS, REAL, Group, diplotype_rows, effect_rows
 from genoloom.treatment.warfarin import WarfarinGenotypes
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def treatment_effects(
     rows = effect_rows(**_roles(groups), options=options, seed=seed)
     rows += diplotype_rows(**_roles(groups))
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(out, COLUMNS, rows)
+    write_records(out, EffectRow, rows)
     if summary is not None:
         counts = Counter(groups["synthetic"].diplotypes.phenotype)
         total = len(groups["synthetic"].diplotypes)
@@ -197,8 +198,8 @@ def variant_rows(panel: Panel, build: str) -> list[tuple[int, bool] | None]:
     return found
 
 
-def _say(rows: list[dict]) -> None:
+def _say(rows: list[EffectRow]) -> None:
     for row in rows:
-        if row["metric"] == "root_pehe_ratio" and row["data"] != REAL:
-            name = row["data"] + (" (negative control)" if row["data"] in CONTROLS else "")
-            log.info("%s, %s: root PEHE %.2f of real", name, row["learner"], row["value"])
+        if row.metric == "root_pehe_ratio" and row.data != REAL:
+            name = row.data + (" (negative control)" if row.data in CONTROLS else "")
+            log.info("%s, %s: root PEHE %.2f of real", name, row.learner, row.value)

@@ -17,7 +17,7 @@ from genoloom.disclosure import FEW, individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, record_path
-from genoloom.formats.tables import format_cell, write_table
+from genoloom.formats.tables import write_records
 from genoloom.medicine_config import UtilityOptions
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator
@@ -40,7 +40,9 @@ from genoloom.panels.trait_architecture import (
 )
 from genoloom.popgen.frequencies import minor_frequency
 from genoloom.programs.imputation import found_programs
+from genoloom.records import shown
 from genoloom.seeds import derive_seed
+from genoloom.task_rows import TaskRow
 from genoloom.traits import Causal, Trait, TraitSheet
 from genoloom.utility.ancestry import measure_ancestry
 from genoloom.utility.association import Binary, Study, measure_association, measure_scores
@@ -57,7 +59,6 @@ from genoloom.utility.imputation import (
 from genoloom.utility.measures import (
     ALL,
     BOTH,
-    COLUMNS,
     MODEL,
     MOSAIC,
     OTHER,
@@ -158,12 +159,12 @@ def utility(
         drawn["options"] = options.model_dump()
         with write_beside(details) as [part]:
             part.write_text(json.dumps(drawn) + "\n")
-    write_table(out, COLUMNS, table)
+    write_records(out, TaskRow, table)
     record.write(record_path(out.with_suffix("")), [out], options, seed=seed)
     for row in table:
-        if row["panel"] == SYNTHETIC and row["population"] == row["bin"] == ALL:
-            cells = (format_cell(row.get(key)) or "-" for key in ("value", "ratio"))
-            log.info("%s, %s: %s, of real %s", row["task"], row["metric"], *cells)
+        if row.panel == SYNTHETIC and row.population == row.bin == ALL:
+            cells = shown(row.value), shown(row.ratio)
+            log.info("%s, %s: %s, of real %s", row.task, row.metric, *cells)
 
 
 def _contigs(

@@ -10,6 +10,7 @@ from genoloom.disclosure import FEW
 from genoloom.errors import InputError
 from genoloom.medicine_config import TrialOptions
 from genoloom.seeds import derive_seed
+from genoloom.task_rows import EffectRow
 from genoloom.treatment.cyp2c19 import UNMATCHED, Diplotypes, PlantedDiplotypes, total_variation
 from genoloom.treatment.learners import estimates, fit_outcome, fit_propensity
 from genoloom.treatment.routes import factorised, joint, only_genotypes
@@ -30,7 +31,6 @@ REAL, TRUTH = "real", "truth"
 ROUTES = ("genotypes", "joint", "factorised")
 CONTROLS = ("genotype decoupled", "main effects only", "treatment shuffled")
 ALL, SYNTHETIC = "all", "synthetic"
-COLUMNS = ["data", "learner", "metric", "group", "value", "sd", "draws"]
 # metrics of which the table has a ratio to the same learner trained on real data
 RATIO = "root_pehe"
 
@@ -46,9 +46,9 @@ class Group:
 def effect_rows(
     train: Group, holdout: Group, synthetic: Group, options: TrialOptions, seed: int,
     routes: tuple[str, ...] = ROUTES, controls: bool = True,
-) -> list[dict]:  # fmt: skip
+) -> list[EffectRow]:  # fmt: skip
     """Scores of every learner, trained on the real training individuals, on each route's synthetic
-    trial, and on negative controls; rows of `COLUMNS`.
+    trial, and on negative controls.
 
     Groups of up to 20 held-out individuals have no row of their own.
     """
@@ -61,9 +61,9 @@ def effect_rows(
     rows = []
     for key, values in draws.items():
         known = np.array(values)[~np.isnan(values)]
-        value = float(known.mean()) if len(known) else None
-        sd = float(known.std(ddof=1)) if len(known) > 1 else None
-        rows.append(dict(zip(COLUMNS, (*key, value, sd, len(values)), strict=True)))
+        value = float(known.mean()) if len(known) else np.nan
+        sd = float(known.std(ddof=1)) if len(known) > 1 else np.nan
+        rows.append(EffectRow(*key, value, sd, len(values)))
     return rows
 
 
@@ -175,7 +175,7 @@ def _scores(
         yield ("bias", name), float((estimate - judge.tau)[mask].mean())
 
 
-def diplotype_rows(train: Group, holdout: Group, synthetic: Group) -> list[dict]:
+def diplotype_rows(train: Group, holdout: Group, synthetic: Group) -> list[EffectRow]:
     """Total-variation distance of diplotype and phenotype frequencies from the held-out
     individuals, for everybody and by population of more than 20 in each role; next to it that of
     the training individuals.
@@ -195,16 +195,12 @@ def diplotype_rows(train: Group, holdout: Group, synthetic: Group) -> list[dict]
             for name in (ALL, *names):
                 chosen = one[_of(group, name)].tolist(), other[_of(holdout, name)].tolist()
                 if min(map(len, chosen)) > FEW:
-                    rows.append(_row(data, metric, name, total_variation(*chosen)))
+                    rows.append(EffectRow(data, "", metric, name, total_variation(*chosen)))
     if planted:
         return rows
     unmatched = np.mean([allele == UNMATCHED for allele in synthetic.diplotypes.allele])
-    rows.append(_row(SYNTHETIC, "unmatched_haplotypes", ALL, float(unmatched)))
+    rows.append(EffectRow(SYNTHETIC, "", "unmatched_haplotypes", ALL, float(unmatched)))
     return rows
-
-
-def _row(data: str, metric: str, group: str, value: float) -> dict:
-    return dict(zip(COLUMNS, (data, "", metric, group, value, None, 1), strict=True))
 
 
 def _of(group: Group, name: str) -> list[int]:

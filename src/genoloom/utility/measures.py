@@ -1,13 +1,12 @@
 """From sums over independent units (individuals, traits) to metrics, ratios and their spreads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-COLUMNS = [
-    "task", "metric", "method", "population", "bin", "panel", "value", "sd", "ratio", "ratio_sd",
-]  # fmt: skip
+from genoloom.task_rows import TaskRow
+
 REAL, SYNTHETIC, BOTH, MOSAIC = PANELS = ("real", "synthetic", "both", "mosaic")
 OTHER = "other population"  # its real haplotypes, for targets of one population
 MODEL = "model"  # that imputes by itself, without a panel
@@ -66,7 +65,7 @@ def mean_quotient(sums: np.ndarray) -> np.ndarray:
     return np.mean(quotient(np.stack([sums[..., :half], sums[..., half:]], axis=-1)), axis=-1)
 
 
-def rows(measures: list[Measure], seed: int) -> list[dict]:
+def rows(measures: list[Measure], seed: int) -> list[TaskRow]:
     """Rows of the table: each metric, its ratio to that of the real panel, and the spread of both
     over bootstrap resamples of the units, paired between panels. There is no ratio where the real
     value is within two of its standard deviations of 0.
@@ -80,15 +79,15 @@ def rows(measures: list[Measure], seed: int) -> list[dict]:
     table = []
     for m in measures:
         value, resampled = found[m.key, m.panel]
-        row = dict(zip(COLUMNS, (*m.key, m.panel, value, _spread(resampled)), strict=False))
+        row = TaskRow(*m.key, m.panel, value, _spread(resampled))
         real, of_real = found.get((m.key, REAL), (np.nan, resampled))
-        if real > 2 * (_spread(of_real) or 0):
+        if real > 2 * np.nan_to_num(_spread(of_real)):
             with np.errstate(divide="ignore", invalid="ignore"):
-                row |= {"ratio": value / real, "ratio_sd": _spread(resampled / of_real)}
+                row = replace(row, ratio=value / real, ratio_sd=_spread(resampled / of_real))
         table.append(row)
     return table
 
 
-def _spread(values: np.ndarray) -> float | None:
+def _spread(values: np.ndarray) -> float:
     known = values[np.isfinite(values)]
-    return float(known.std(ddof=1)) if len(known) > RESAMPLES / 2 else None
+    return float(known.std(ddof=1)) if len(known) > RESAMPLES / 2 else np.nan

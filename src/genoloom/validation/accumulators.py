@@ -21,7 +21,7 @@ from genoloom.validation.accumulators_haplotypes import Copying, Scan, SharedRun
 from genoloom.validation.accumulators_imputation import Imputation
 from genoloom.validation.accumulators_linkage import Linkage
 from genoloom.validation.accumulators_populations import Populations
-from genoloom.validation.cohorts import Comparison, read_rows
+from genoloom.validation.cohorts import Comparison, Group, read_rows
 
 COMMON = 0.05  # linkage of rarer sites is mostly noise at a few hundred individuals
 KERNEL_MIN_FREQUENCY = 0.01
@@ -67,17 +67,17 @@ class Groups:
         synthetic: dict[str, np.ndarray] | None = None,
         real_known: bool = False,
     ) -> "Groups":
-        synthetic = synthetic or {"S": individuals.synthetic}
-        rows = {**synthetic, "H": individuals.holdout, "T": individuals.train}
+        synthetic = synthetic or {Group.SYNTHETIC: individuals.synthetic}
+        rows = {**synthetic, Group.HOLDOUT: individuals.holdout, Group.TRAIN: individuals.train}
         halvings = [(f"A{i}", f"B{i}") for i in range(len(individuals.halvings))]
-        real_pairs = [("T", "H"), *halvings]
+        real_pairs = [(Group.TRAIN, Group.HOLDOUT), *halvings]
         left_out = 0
         if real_known:
             left_out, halvings, real_pairs = len(real_pairs), [], []
         for (a, b), (first, second) in zip(halvings, individuals.halvings, strict=False):
             rows |= {a: first, b: second}
         names = sorted(set(individuals.population))
-        pairs = [*((name, "H") for name in synthetic), *real_pairs]
+        pairs = [*((name, Group.HOLDOUT) for name in synthetic), *real_pairs]
         sizes = {p: len(individuals.of_population(individuals.holdout, p)) for p in names}
         populations = [p for p, size in sizes.items() if size >= MIN_POPULATION]
         return cls(
@@ -196,7 +196,7 @@ class Collector:
         haplotype has both of.
         """
         overlaps = Overlaps(real.sites.position, real.sites.ref, real.sites.alt)
-        training = self.members[:, self.groups.index["T"]] > 0
+        training = self.members[:, self.groups.index[Group.TRAIN]] > 0
         for start, stop in overlaps.spans(256):
             synthetic_alleles = read_rows(
                 synthetic, self.individuals.synthetic_individuals, start, stop
@@ -236,7 +236,7 @@ class Collector:
             position,
             cm,
             frequency,
-            counts[:, self.groups.index["T"]] / (2 * self.individuals.n),
+            counts[:, self.groups.index[Group.TRAIN]] / (2 * self.individuals.n),
         )
         self.by_population.add(alleles, frequency)
         if self._blocks % self._every == 0:
@@ -247,7 +247,9 @@ class Collector:
     def _real_frequency(self, counts: np.ndarray) -> np.ndarray:
         """Alternate allele frequency of held-out and training individuals together."""
         index = self.groups.index
-        return (counts[:, index["H"]] + counts[:, index["T"]]) / (4 * self.individuals.n)
+        return (counts[:, index[Group.HOLDOUT]] + counts[:, index[Group.TRAIN]]) / (
+            4 * self.individuals.n
+        )
 
     def _add_kernel(self, alleles: np.ndarray, frequency: np.ndarray) -> None:
         dosage = (alleles[:, 0::2] + alleles[:, 1::2]).astype(np.float32)

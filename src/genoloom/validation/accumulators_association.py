@@ -5,6 +5,7 @@ from scipy.stats import t as student
 
 from genoloom.popgen.association import first_clump, many_causes, one_cause, scan
 from genoloom.seeds import derive_seed
+from genoloom.validation.cohorts import Group
 
 TRAITS = 32  # of each sort and window
 HERITABILITY = 0.3  # as of a protein or a transcript that a near variant regulates
@@ -29,7 +30,7 @@ class Association:
 
     def __init__(self, groups, seed: int, windows: int):
         self.groups, self.seed, self.every = groups, seed, -(-windows // WINDOWS)
-        self.real = np.concatenate([groups.rows["H"], groups.rows["T"]])
+        self.real = np.concatenate([groups.rows[Group.HOLDOUT], groups.rows[Group.TRAIN]])
         pairs = len(groups.pairs)
         self.windows = 0
         # of traits with a hit in any of both groups

@@ -5,6 +5,7 @@ import numpy as np
 from genoloom.popgen.copying import CopyingLikelihood
 from genoloom.popgen.haplotypes import PairwiseRuns, combine_ids, garud, group_counts, window_ids
 from genoloom.seeds import derive_seed
+from genoloom.validation.cohorts import Group
 
 SIZES = (10, 20, 50)  # sites of a window; multiples of the first
 STATISTICS = ("distinct_haplotypes", "haplotype_h1", "haplotype_h12", "haplotype_h2_h1")
@@ -85,7 +86,7 @@ class SharedRuns:
         rng = np.random.default_rng(derive_seed(seed, "runs"))
         chosen = [
             sample_rows(groups.haplotypes(name), RUN_HAPLOTYPES, rng)
-            for name in (*groups.synthetic, "H", "T")
+            for name in (*groups.synthetic, Group.HOLDOUT, Group.TRAIN)
         ]
         self.columns = np.unique(np.concatenate(chosen))
         self.at = {
@@ -116,7 +117,7 @@ class Copying:
             sample_rows(groups.haplotypes(a), min(QUERIES, smallest), rng) for a, _ in groups.pairs
         ]
         for _ in range(groups.left_out):
-            sample_rows(groups.haplotypes("H"), min(QUERIES, smallest), rng)
+            sample_rows(groups.haplotypes(Group.HOLDOUT), min(QUERIES, smallest), rng)
         templates = [
             sample_rows(groups.haplotypes(b), min(TEMPLATES, smallest), rng)
             for _, b in groups.pairs

@@ -6,6 +6,7 @@ from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequenc
 from genoloom.popgen.imputation import impute
 from genoloom.seeds import derive_seed
 from genoloom.validation.accumulators_haplotypes import sample_rows
+from genoloom.validation.cohorts import Group
 
 ARRAY_BP = 4000  # of each such piece one common site is on the array, as on common arrays
 WINDOW = 1500  # sites imputed at a time
@@ -28,7 +29,7 @@ class Imputation:
         n, m = min(TEMPLATES, smallest), min(MOST, smallest)
         self.templates = [sample_rows(groups.haplotypes(a), n, rng) for a, _ in groups.pairs]
         for _ in range(groups.left_out):
-            sample_rows(groups.haplotypes("H"), n, rng)
+            sample_rows(groups.haplotypes(Group.HOLDOUT), n, rng)
         # in random order: the first ones are a sample, too
         self.targets = [rng.choice(groups.haplotypes(b), m, replace=False) for _, b in groups.pairs]
         windows = max(1, round(n_sites / WINDOW))

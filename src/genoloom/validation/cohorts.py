@@ -3,6 +3,7 @@ and halvings of the real ones.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,6 +13,14 @@ from genoloom.seeds import derive_seed
 
 # distances and kernels are quadratic in individuals: larger groups are sampled down to this
 MAX_INDIVIDUALS = 1500
+
+
+class Group(StrEnum):
+    """Who is compared; further synthetic samples and the halves of real individuals have names."""
+
+    SYNTHETIC = "S"
+    HOLDOUT = "H"
+    TRAIN = "T"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from genoloom.popgen.frequencies import BIN_NAMES, frequency_bin, minor_frequenc
 from genoloom.popgen.structure import Components
 from genoloom.seeds import derive_seed
 from genoloom.validation.accumulators import Collector
+from genoloom.validation.cohorts import Group
 from genoloom.validation.summaries import haplotype_summaries
 
 
@@ -61,11 +62,13 @@ class Data:
         self.n = collected.individuals.n
         self.counts = np.concatenate(collected.counts)
         self.heterozygotes = np.concatenate(collected.heterozygotes)
-        real = self.counts[:, self.index["H"]] + self.counts[:, self.index["T"]]
+        real = self.counts[:, self.index[Group.HOLDOUT]] + self.counts[:, self.index[Group.TRAIN]]
         self.real_frequency = real / (4 * self.n)
         # by the training individuals: a bin chosen with the help of H would regress to the mean on
         # one side only
-        self.bins = frequency_bin(minor_frequency(self.counts[:, self.index["T"]] / (2 * self.n)))
+        self.bins = frequency_bin(
+            minor_frequency(self.counts[:, self.index[Group.TRAIN]] / (2 * self.n))
+        )
         self.pair_index = {pair: i for i, pair in enumerate(self.groups.pairs)}
         self._cache: dict = {}
 
@@ -105,7 +108,7 @@ class Data:
             # by the training individuals, like the bins: classes chosen with the help of H would
             # regress to the mean on one side
             return haplotype_summaries(
-                alleles, alleles[:, haplotype_columns(self.groups.rows["T"])].mean(axis=1)
+                alleles, alleles[:, haplotype_columns(self.groups.rows[Group.TRAIN])].mean(axis=1)
             )
 
         return self.once(("summaries",), compute)

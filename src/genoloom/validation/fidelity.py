@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from genoloom.validation.cohorts import Group
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import Measured
 from genoloom.validation.rows import ALL, MetricRow
@@ -26,7 +27,7 @@ from genoloom.validation.verdicts import REAL, Chance, Role, Verdict, judge, wor
 
 
 def fidelity_rows(
-    measured: list[Measured], name: str, role: Role, n: int, group: str = "S"
+    measured: list[Measured], name: str, role: Role, n: int, group: str = Group.SYNTHETIC
 ) -> list[MetricRow]:
     """Rows of the table for the generator `name`; the last one, `overall`, is the worst verdict of
     all.
@@ -43,7 +44,7 @@ def fidelity_rows(
     for m in measured:
         chance = family if len(m.departures) else known
         found = judge(
-            m.metric.metric_type,
+            m.metric.name.metric_type,
             m.values[group],
             m.reference,
             m.null_sd,
@@ -81,7 +82,7 @@ def real_rows(measured: list[Measured], n: int) -> list[MetricRow]:
     decides.
     """
     chosen = [m for m in measured if not (m.metric.ascertained or m.part.ascertained)]
-    return fidelity_rows(chosen, REAL, Role.BASELINE, n, "T")
+    return fidelity_rows(chosen, REAL, Role.BASELINE, n, Group.TRAIN)
 
 
 def family_chance(measured: list[Measured]) -> Chance:

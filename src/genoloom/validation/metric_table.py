@@ -5,9 +5,11 @@ each.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from genoloom.validation.cohorts import Group
 from genoloom.validation.data import WHOLE, Data, Part
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_ids import MetricId as M
@@ -21,7 +23,6 @@ from genoloom.validation.metrics import (
     two_sample,
 )
 from genoloom.validation.reference_values import RealScore
-from genoloom.validation.verdicts import MetricType
 
 CLASSIFIER_HALVINGS = 8
 # What a few rare haplotypes decide varies more between two draws of individuals than between
@@ -62,7 +63,6 @@ class Metric:
     Attributes
     ----------
     name : MetricId
-    metric_type : MetricType
     statistic : callable
         Of a pair, (data, a, b, part) -> float: how a compares with the reference b. Of a level,
         (data, group, part) -> float.
@@ -93,7 +93,6 @@ class Metric:
     """
 
     name: MetricId
-    metric_type: MetricType
     statistic: Callable
     parts: Callable = whole
     single: bool = False
@@ -107,117 +106,62 @@ class Metric:
     unit: float = 1.0
 
 
-def pair(
-    name: MetricId, metric_type: MetricType, statistic: Callable, parts: Callable = whole, **more
-) -> Metric:
-    return Metric(name, metric_type, statistic, parts, **more)
-
-
-def level(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, MetricType.LEVEL, statistic, parts, single=True, **more)
-
-
-def share(name: MetricId, statistic: Callable, parts: Callable = whole, **more) -> Metric:
-    return Metric(name, MetricType.SHARE, statistic, parts, single=True, **more)
+pair, level = Metric, partial(Metric, single=True)
 
 
 TABLE = (
     # frequencies
-    pair(M.FREQUENCY_CORRELATION, MetricType.SIMILARITY, frequencies.correlation),
-    pair(M.FREQUENCY_ERROR, MetricType.DISTANCE, frequencies.error, and_both),
-    pair(M.FREQUENCY_DIVERGENCE, MetricType.DISTANCE, frequencies.divergence, and_bins),
-    pair(
-        M.JOINT_SPECTRUM_DISTANCE,
-        MetricType.DISTANCE,
-        frequencies.joint_spectrum_shape,
-        between_populations,
-    ),
-    share(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
+    pair(M.FREQUENCY_CORRELATION, frequencies.correlation),
+    pair(M.FREQUENCY_ERROR, frequencies.error, and_both),
+    pair(M.FREQUENCY_DIVERGENCE, frequencies.divergence, and_bins),
+    pair(M.JOINT_SPECTRUM_DISTANCE, frequencies.joint_spectrum_shape, between_populations),
+    level(M.SITES_LOST, frequencies.sites_lost, and_both, tolerance=0.02, ascertained=True),
     # diversity along the genome
-    pair(M.PI_ERROR, MetricType.DISTANCE, frequencies.pi_error),
-    pair(M.WATTERSON_ERROR, MetricType.DISTANCE, frequencies.theta_error, ascertained=True),
-    pair(M.TAJIMA_D_ERROR, MetricType.DISTANCE, frequencies.tajima_error),
-    Metric(M.TAJIMA_D, MetricType.OFFSET, frequencies.tajima, single=True, unit=0.25),
-    pair(
-        M.DXY_MATRIX_ERROR,
-        MetricType.DISTANCE,
-        frequencies.dxy_matrix_error,
-        between_populations,
-        tolerance=0.005,
-    ),
+    pair(M.PI_ERROR, frequencies.pi_error),
+    pair(M.WATTERSON_ERROR, frequencies.theta_error, ascertained=True),
+    pair(M.TAJIMA_D_ERROR, frequencies.tajima_error),
+    level(M.TAJIMA_D, frequencies.tajima, unit=0.25),
+    pair(M.DXY_MATRIX_ERROR, frequencies.dxy_matrix_error, between_populations, tolerance=0.005),
     # linkage
-    pair(
-        M.LD_R2_CORRELATION,
-        MetricType.SIMILARITY,
-        linkage.r2_correlation,
-        linkage.r2_parts,
-        phase=True,
-    ),
-    pair(
-        M.LD_R2_CORRELATION,
-        MetricType.SIMILARITY,
-        linkage.r2_correlation_within,
-        each_population,
-        phase=True,
-    ),
-    pair(M.LD_R_CORRELATION, MetricType.SIMILARITY, linkage.r_correlation, phase=True),
-    pair(M.LD_D_PRIME_CORRELATION, MetricType.SIMILARITY, linkage.d_prime_correlation, phase=True),
-    pair(M.LD_DECAY_ERROR, MetricType.DISTANCE, linkage.decay_error, tolerance=0.005, phase=True),
-    pair(
-        M.LD_DECAY_ERROR_CM,
-        MetricType.DISTANCE,
-        linkage.decay_error_cm,
-        tolerance=0.005,
-        phase=True,
-    ),
-    pair(M.LD_SCORE_SLOPE, MetricType.LEVEL, linkage.score_slope, phase=True),
+    pair(M.LD_R2_CORRELATION, linkage.r2_correlation, linkage.r2_parts, phase=True),
+    pair(M.LD_R2_CORRELATION, linkage.r2_correlation_within, each_population, phase=True),
+    pair(M.LD_R_CORRELATION, linkage.r_correlation, phase=True),
+    pair(M.LD_D_PRIME_CORRELATION, linkage.d_prime_correlation, phase=True),
+    pair(M.LD_DECAY_ERROR, linkage.decay_error, tolerance=0.005, phase=True),
+    pair(M.LD_DECAY_ERROR_CM, linkage.decay_error_cm, tolerance=0.005, phase=True),
+    pair(M.LD_SCORE_SLOPE, linkage.score_slope, phase=True),
     pair(
         M.THREE_POINT_CORRELATION,
-        MetricType.SIMILARITY,
         linkage.three_point_correlation,
         linkage.three_point_parts,
         phase=True,
     ),
-    pair(M.EHH_ERROR, MetricType.DISTANCE, linkage.ehh_error, tolerance=0.005, phase=True),
-    pair(M.NSL_CORRELATION, MetricType.SIMILARITY, two_sample.nsl_agreement, phase=True),
-    pair(M.IHS_CORRELATION, MetricType.SIMILARITY, two_sample.ihs_agreement, phase=True),
+    pair(M.EHH_ERROR, linkage.ehh_error, tolerance=0.005, phase=True),
+    pair(M.NSL_CORRELATION, two_sample.nsl_agreement, phase=True),
+    pair(M.IHS_CORRELATION, two_sample.ihs_agreement, phase=True),
     # haplotypes
     level(M.DISTINCT_HAPLOTYPES, haplotypes.distinct, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_HOMOZYGOSITY, haplotypes.h1, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_H12, haplotypes.h12, haplotypes.window_parts, phase=True),
     level(M.HAPLOTYPE_H2_H1, haplotypes.h2_h1, haplotypes.window_parts, phase=True),
-    pair(
-        M.HAPLOTYPE_DISTANCE,
-        MetricType.DISTANCE,
-        haplotypes.difference,
-        haplotypes.window_parts,
-        phase=True,
-    ),
+    pair(M.HAPLOTYPE_DISTANCE, haplotypes.difference, haplotypes.window_parts, phase=True),
     pair(
         M.HAPLOTYPE_SPECTRUM_DISTANCE,
-        MetricType.DISTANCE,
         haplotypes.spectrum,
         haplotypes.window_parts,
         phase=True,
         ascertained=True,
     ),
-    pair(
-        M.LONGEST_SHARED_RUN,
-        MetricType.LEVEL,
-        haplotypes.longest_run,
-        null=haplotypes.resampled_runs,
-        phase=True,
-    ),
+    pair(M.LONGEST_SHARED_RUN, haplotypes.longest_run, null=haplotypes.resampled_runs, phase=True),
     pair(
         M.SHARED_SEGMENTS,
-        MetricType.LEVEL,
         haplotypes.segments,
         null=haplotypes.resampled_segments,
         tolerance=0.0005,
         phase=True,
     ),
-    pair(M.COPYING_BITS, MetricType.LEVEL, haplotypes.copying_bits, phase=True),
-    share(
+    pair(M.COPYING_BITS, haplotypes.copying_bits, phase=True),
+    level(
         M.IMPOSSIBLE_HAPLOTYPES,
         haplotypes.impossible,
         tolerance=0.001,
@@ -227,115 +171,51 @@ TABLE = (
     # individuals
     pair(
         M.HETEROZYGOSITY_DISTANCE,
-        MetricType.DISTANCE,
         individuals.heterozygosity_distance,
         tolerance=0.05,
         genotypes=True,
     ),
-    Metric(
-        M.HETEROZYGOSITY_RATIO,
-        MetricType.OFFSET,
-        individuals.heterozygosity_ratio,
-        single=True,
-        unit=0.03,
-        genotypes=True,
-    ),
+    level(M.HETEROZYGOSITY_RATIO, individuals.heterozygosity_ratio, unit=0.03, genotypes=True),
     level(M.INBREEDING_SPREAD, individuals.inbreeding_spread, tolerance=0.005, genotypes=True),
-    share(M.HARDY_WEINBERG, individuals.hardy_weinberg, tolerance=0.02, genotypes=True),
-    share(M.HOMOZYGOUS_RUNS, individuals.homozygous_share, tolerance=0.01, genotypes=True),
-    share(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02, genotypes=True),
+    level(M.HARDY_WEINBERG, individuals.hardy_weinberg, tolerance=0.02, genotypes=True),
+    level(M.HOMOZYGOUS_RUNS, individuals.homozygous_share, tolerance=0.01, genotypes=True),
+    level(M.REPEATED_INDIVIDUALS, individuals.repeated_individuals, tolerance=0.02, genotypes=True),
     pair(
-        M.LONGEST_HOMOZYGOUS_RUN,
-        MetricType.DISTANCE,
-        individuals.longest_homozygous_run,
-        tolerance=0.02,
-        genotypes=True,
+        M.LONGEST_HOMOZYGOUS_RUN, individuals.longest_homozygous_run, tolerance=0.02, genotypes=True
     ),
-    pair(
-        M.KINSHIP_DISTANCE,
-        MetricType.DISTANCE,
-        individuals.kinship_within,
-        tolerance=0.01,
-        genotypes=True,
-    ),
+    pair(M.KINSHIP_DISTANCE, individuals.kinship_within, tolerance=0.01, genotypes=True),
     pair(
         M.CLOSEST_KIN,
-        MetricType.OFFSET,
         individuals.closest_kin,
         null=individuals.resampled_kin,
         unit=0.03,
         genotypes=True,
     ),
-    pair(
-        M.PAIRWISE_DISTANCE_KS,
-        MetricType.DISTANCE,
-        individuals.pairwise_distance,
-        and_populations,
-        tolerance=0.01,
-    ),
+    pair(M.PAIRWISE_DISTANCE_KS, individuals.pairwise_distance, and_populations, tolerance=0.01),
     # structure
-    pair(M.PCA_DISTANCE, MetricType.DISTANCE, structure.pca_distance, and_populations),
-    pair(M.PCA_ALIGNMENT, MetricType.SIMILARITY, structure.pca_alignment, tolerance=0.02),
-    pair(
-        M.FST_MATRIX_ERROR,
-        MetricType.DISTANCE,
-        structure.fst_matrix_error,
-        between_populations,
-        tolerance=0.001,
-    ),
-    pair(
-        M.FST_FROM_REAL,
-        MetricType.DISTANCE,
-        structure.fst_between,
-        each_population,
-        tolerance=0.002,
-    ),
-    pair(
-        M.POPULATION_TSTR,
-        MetricType.LEVEL,
-        structure.train_on_synthetic,
-        between_populations,
-        tolerance=0.02,
-    ),
-    pair(
-        M.POPULATION_TRTS,
-        MetricType.LEVEL,
-        structure.train_on_real,
-        between_populations,
-        tolerance=0.02,
-    ),
-    pair(
-        M.ANCESTRY_ERROR,
-        MetricType.DISTANCE,
-        structure.ancestry_error,
-        between_populations,
-        tolerance=0.02,
-    ),
-    pair(M.PRECISION, MetricType.LEVEL, structure.precision),
-    pair(M.RECALL, MetricType.LEVEL, structure.recall),
-    pair(M.DENSITY, MetricType.LEVEL, structure.density),
-    pair(M.COVERAGE, MetricType.LEVEL, structure.coverage, and_populations),
-    # typical analyses; for ancestry it is the population classifier
-    pair(M.FREQUENCY_FILTERS, MetricType.SIMILARITY, tasks.frequency_filters, and_populations),
-    pair(
-        M.ASSOCIATION_HITS,
-        MetricType.SIMILARITY,
-        tasks.association_hits,
-        tasks.hits_parts,
-        null=tasks.widened_hits,
-    ),
-    pair(M.ASSOCIATION_EFFECTS, MetricType.LEVEL, tasks.association_effects, tasks.effects_parts),
-    pair(M.LDSC_HERITABILITY, MetricType.LEVEL, tasks.ldsc_heritability, tasks.heritability_parts),
-    pair(
-        M.IMPUTATION_R2, MetricType.SIMILARITY, tasks.imputation_r2, tasks.imputed_parts, phase=True
-    ),
+    pair(M.PCA_DISTANCE, structure.pca_distance, and_populations),
+    pair(M.PCA_ALIGNMENT, structure.pca_alignment, tolerance=0.02),
+    pair(M.FST_MATRIX_ERROR, structure.fst_matrix_error, between_populations, tolerance=0.001),
+    pair(M.FST_FROM_REAL, structure.fst_between, each_population, tolerance=0.002),
+    pair(M.POPULATION_TSTR, structure.train_on_synthetic, between_populations, tolerance=0.02),
+    pair(M.POPULATION_TRTS, structure.train_on_real, between_populations, tolerance=0.02),
+    pair(M.ANCESTRY_ERROR, structure.ancestry_error, between_populations, tolerance=0.02),
+    pair(M.PRECISION, structure.precision),
+    pair(M.RECALL, structure.recall),
+    pair(M.DENSITY, structure.density),
+    pair(M.COVERAGE, structure.coverage, and_populations),
+    # the work itself; that of ancestry is the population classifier
+    pair(M.FREQUENCY_FILTERS, tasks.frequency_filters, and_populations),
+    pair(M.ASSOCIATION_HITS, tasks.association_hits, tasks.hits_parts, null=tasks.widened_hits),
+    pair(M.ASSOCIATION_EFFECTS, tasks.association_effects, tasks.effects_parts),
+    pair(M.LDSC_HERITABILITY, tasks.ldsc_heritability, tasks.heritability_parts),
+    pair(M.IMPUTATION_R2, tasks.imputation_r2, tasks.imputed_parts, phase=True),
     # two-sample tests
-    pair(M.AATS_HOLDOUT, MetricType.ADVERSARIAL, structure.aats_holdout),
-    pair(M.AATS_SYNTHETIC, MetricType.ADVERSARIAL, structure.aats_synthetic),
-    pair(M.MMD, MetricType.DISTANCE, structure.discrepancy, null=structure.halved_discrepancies),
+    pair(M.AATS_HOLDOUT, structure.aats_holdout),
+    pair(M.AATS_SYNTHETIC, structure.aats_synthetic),
+    pair(M.MMD, structure.discrepancy, null=structure.halved_discrepancies),
     pair(
         M.CLASSIFIER_AUC,
-        MetricType.ACCURACY,
         two_sample.classifier_auc,
         two_sample.classifier_parts,
         n_permutations=CLASSIFIER_HALVINGS,
@@ -373,7 +253,7 @@ class Measured:
             metric=self.metric.name.value,
             population=self.part.population,
             bin=self.part.bin,
-            training=self.values["T"],
+            training=self.values[Group.TRAIN],
             reference=self.reference,
             null_sd=self.null_sd,
             departures=self.departures.tolist(),
@@ -387,7 +267,7 @@ def can(metric: Metric, d: Data) -> bool:
 
 def measure(metric: Metric, part: Part, d: Data) -> Measured:
     """One metric of all groups, and its reference; nan where it needs a phase that is not known."""
-    groups = [*d.groups.synthetic, "T"]
+    groups = [*d.groups.synthetic, Group.TRAIN]
     nothing = float("nan")
     if not can(metric, d):
         return Measured(metric, part, dict.fromkeys(groups, nothing), nothing, nothing, np.empty(0))
@@ -400,14 +280,14 @@ def measure(metric: Metric, part: Part, d: Data) -> Measured:
         return float(metric.statistic(d, a, b, part)), 0.0
 
     halvings = d.groups.halvings[: metric.n_permutations]
-    found = {g: compared(g, "H") for g in groups}
+    found = {g: compared(g, Group.HOLDOUT) for g in groups}
     values = {g: value for g, (value, _) in found.items()}
     pairs = (
         np.array([compared(a, b) for a, b in halvings])
         if metric.null is None
         else _nulls(metric.null(d, part))
     )
-    reference = found["T"][1] if metric.single else float(pairs[:, 0].mean())
+    reference = found[Group.TRAIN][1] if metric.single else float(pairs[:, 0].mean())
     off = pairs[:, 0] - pairs[:, 1]
     spread = math.hypot(
         float(off.std(ddof=1)) * (RARE_SPREAD if metric.ascertained else 1.0), metric.tolerance / 4
@@ -463,9 +343,9 @@ def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
                 real is None
             ):  # a part that is not shown: it varies too much between real individuals
                 continue
-            values = {"T": real.training}
+            values = {Group.TRAIN: real.training}
             for g in d.groups.synthetic:
-                compared = (g,) if metric.single else (g, "H")
+                compared = (g,) if metric.single else (g, Group.HOLDOUT)
                 values[g] = (
                     float(metric.statistic(d, *compared, part)) if can(metric, d) else math.nan
                 )

@@ -14,9 +14,10 @@ import numpy as np
 
 from genoloom.popgen.frequencies import folded_spectrum
 from genoloom.popgen.linkage import DISTANCE_EDGES_BP
+from genoloom.validation.cohorts import Group
 from genoloom.validation.data import Data
 
-GROUPS = {"synthetic": "S", "holdout": "H", "train": "T"}
+GROUPS = {"synthetic": Group.SYNTHETIC, "holdout": Group.HOLDOUT, "train": Group.TRAIN}
 MAX_POINTS = 500
 
 
@@ -44,12 +45,14 @@ def plot_data(d: Data) -> dict:
 
 def _frequency(d: Data) -> dict:
     edges = np.linspace(0, 1, 26)
-    density, _, _ = np.histogram2d(d.frequency("H"), d.frequency("S"), bins=[edges, edges])
+    density, _, _ = np.histogram2d(
+        d.frequency(Group.HOLDOUT), d.frequency(Group.SYNTHETIC), bins=[edges, edges]
+    )
     return {"edges": edges.tolist(), "sites": density.astype(int).tolist()}
 
 
 def _spectrum(d: Data) -> dict:
-    n = d.groups.size("H") // 2
+    n = d.groups.size(Group.HOLDOUT) // 2
     edges = np.unique(
         np.concatenate(
             [np.arange(1, min(8, n) + 1), np.geomspace(min(8, n), n + 1, 8).round().astype(int)]
@@ -66,7 +69,7 @@ def _spectrum(d: Data) -> dict:
 
 
 def _pca(d: Data) -> dict:
-    fitted, individuals = d.fitted("H"), d.collected.individuals
+    fitted, individuals = d.fitted(Group.HOLDOUT), d.collected.individuals
     real, synthetic = fitted.scores, fitted.project(individuals.synthetic)
     population = individuals.population[individuals.holdout]
     ellipses = []
@@ -94,9 +97,9 @@ def _distances(d: Data) -> dict:
     edges = np.linspace(0, top, 41)
     data: dict = {"edges": edges.tolist()}
     for name, (a, b) in {
-        "holdout": ("H", "H"),
-        "synthetic": ("S", "S"),
-        "between": ("H", "S"),
+        "holdout": (Group.HOLDOUT, Group.HOLDOUT),
+        "synthetic": (Group.SYNTHETIC, Group.SYNTHETIC),
+        "between": (Group.HOLDOUT, Group.SYNTHETIC),
     }.items():
         values = d.distances(a, b)
         values = values[np.triu_indices(len(values), k=1)] if a == b else values.ravel()

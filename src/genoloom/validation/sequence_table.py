@@ -7,36 +7,8 @@ import numpy as np
 
 from genoloom.sequences import SequenceSet
 from genoloom.validation.metric_ids import MetricId
-from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.verdicts import REAL, MetricType, Role, judge
-
-METRIC_TYPES = {
-    M.GC_DISTANCE: MetricType.DISTANCE,
-    M.KMER3_DISTANCE: MetricType.DISTANCE,
-    M.KMER4_DISTANCE: MetricType.DISTANCE,
-    M.KMER5_DISTANCE: MetricType.DISTANCE,
-    M.KMER6_DISTANCE: MetricType.DISTANCE,
-    M.KMER8_DISTANCE: MetricType.DISTANCE,
-    M.DINUCLEOTIDE_DISTANCE: MetricType.DISTANCE,
-    M.KMER6_AUC: MetricType.ACCURACY,
-    M.CNN_AUC: MetricType.ACCURACY,
-    M.STRAND_ASYMMETRY: MetricType.DISTANCE,
-    M.BITS_PER_BASE: MetricType.BITS,
-    M.MOTIF_CONTENT: MetricType.LEVEL,
-    M.MOTIF_AT_PLACE: MetricType.LEVEL,
-    M.MOTIF_POSITION: MetricType.DISTANCE,
-    M.MOTIF_SPACING: MetricType.DISTANCE,
-    M.ORF_LENGTH_DISTANCE: MetricType.DISTANCE,
-    M.ORF_SHARE: MetricType.LEVEL,
-    M.CODON_USAGE_DISTANCE: MetricType.DISTANCE,
-    M.IN_FRAME_STOPS: MetricType.LEVEL,
-    M.LABEL_FIDELITY: MetricType.SIMILARITY,
-    M.LABEL_TRANSFER: MetricType.SIMILARITY,
-    M.LABEL_GC_ONLY: MetricType.LEVEL,
-    M.NEAREST_HOLDOUT_IDENTITY: MetricType.LEVEL,
-    M.DISTINCT_SHARE: MetricType.LEVEL,
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +34,7 @@ class Measured:
 
     def row(self, generator: str, role: Role, value: float) -> MetricRow:
         """The judged row of whoever scores `value`."""
-        found = judge(METRIC_TYPES[self.metric], value, self.reference, self.null_sd)
+        found = judge(self.metric.metric_type, value, self.reference, self.null_sd)
         return MetricRow(
             generator,
             role,
@@ -122,6 +94,6 @@ def fidelity_rows(measured: list[Measured], name: str, role: Role) -> list[Metri
     real = [
         m.row(REAL, Role.BASELINE, m.reference)
         for m in measured
-        if METRIC_TYPES[m.metric] is not MetricType.BITS
+        if m.metric.metric_type is not MetricType.BITS
     ]
     return own + real

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,8 +16,18 @@ from genoloom.formats import cohort_sheets as sheet
 from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.histories import read_history
 from genoloom.formats.splits import COLUMNS, read_roles, write_split
-from genoloom.formats.tables import read_records, read_table, write_records, write_table
+from genoloom.formats.tables import (
+    read_exact_records,
+    read_records,
+    read_table,
+    records_text,
+    write_records,
+    write_table,
+)
 from genoloom.panel import Individuals
+from genoloom.privacy.rows import AttackRow, ExposureRow, PrivateAttackRow
+from genoloom.records import columns
+from genoloom.task_rows import EffectRow, StarRow, TaskRow
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.verdicts import Role, Verdict
@@ -166,6 +176,35 @@ def test_history(tmp_path):
     (tmp_path / "h.tsv").write_text("step\tbits\n1\tx\n")
     with pytest.raises(InputError, match="line 2: the column 'bits' is no number"):
         read_history(tmp_path / "h.tsv")
+
+
+def filled(record, last):
+    """A record with the first or last member of enums, and numbers of few digits."""
+    of_type = {str: "a b", bool: last, int: 7 + last, float: -0.25 + last}
+    return record(
+        **{
+            f.name: of_type[f.type] if f.type in of_type else [*f.type][-last]
+            for f in fields(record)
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [MetricRow, AttackRow, PrivateAttackRow, ExposureRow, TaskRow, EffectRow, StarRow],
+)
+def test_every_table_comes_back_with_its_types(tmp_path, record):
+    rows = [filled(record, False), filled(record, True)]
+    nothing = {f.name: math.nan for f in fields(record) if f.type is float}
+    rows.append(replace(rows[0], **nothing))
+    write_records(tmp_path / "t.tsv", record, rows)
+    text = (tmp_path / "t.tsv").read_text()
+    assert text == records_text(record, rows)
+    assert text.splitlines()[0].split("\t") == columns(record)
+    for read in (read_records, read_exact_records):
+        found = read(tmp_path / "t.tsv", record)
+        assert list(map(repr, found)) == list(map(repr, rows))
+        assert all(type(getattr(row, f.name)) is f.type for row in found for f in fields(record))
 
 
 def test_records_come_back_as_they_were_written(tmp_path):

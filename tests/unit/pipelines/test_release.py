@@ -26,6 +26,7 @@ from released_tree import (
     measure,
     prepare_panel,
     redraw_individuals,
+    restamp,
     sample,
     write_fasta,
     write_raw,
@@ -38,7 +39,7 @@ from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger
 from genoloom.formats.pgen import open_panel
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_table, write_table
 from genoloom.pipelines.release import release
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.leak_budget import unavoidable
@@ -232,13 +233,14 @@ def test_the_date_can_be_given(project, monkeypatch):
             {"excess": {"high": 0.031}},
             "may exceed the unavoidable AUC by 0.031; at most 0.03 may leave",
         ),
-        ({"excess": {"attack": "other"}}, "does not say what exceeds the leak"),
+        ({"excess": {"attack": "other"}}, "the column 'attack' is a word of another version"),
+        ({"excess": {"population": "X"}}, "does not say what exceeds the leak"),
         ({"excess": {"high": None}}, "does not say what exceeds the leak"),
         ({"attacks": {"stacked": "not run"}}, "stacked: not run"),
         ({"metrics": {"sites_lost": "fail"}}, "sites_lost: fail"),
         ({"metrics": {"sites_lost": "overfitted"}}, "sites_lost: overfitted"),
         ({"metrics": {"sites_lost": "not run"}}, "sites_lost: not run"),
-        ({"metrics": {"sites_lost": ""}}, "fidelity: row 3: verdict: not what can be there"),
+        ({"metrics": {"sites_lost": ""}}, "fidelity.tsv line 3: the column 'verdict' is a word"),
         (
             {"audited": {"max_auc": 1.0}},
             "made with audit.max_auc 1.0, which is looser than the default 0.6",
@@ -269,9 +271,9 @@ def test_thresholds_are_inclusive_and_are_options(project):
     write_tables(project / "results", worst={"tpr_at_1_percent_fpr": 0.06, "tpr_reference": 0.06})
     make(project)  # chance explains as much with so few individuals
     assert "sites_lost: weak" in reasons(project, fidelity="pass")
-    write_tables(project / "results", metrics={"sites_lost": "fail", "phase": "not run"})
-    assert "phase: not run" in reasons(project, fidelity="any")
-    make(project, fidelity="any", may_be_missing="phase")
+    write_tables(project / "results", metrics={"sites_lost": "fail", "switch_errors": "not run"})
+    assert "switch_errors: not run" in reasons(project, fidelity="any")
+    make(project, fidelity="any", may_be_missing="switch_errors")
     assert "as few as 5 training individuals" in reasons(project, min_carriers=6)
     write_tables(
         project / "results", attacks={AttackId.SHADOWS: None}, audited={"shadow_models": 0}
@@ -289,15 +291,15 @@ def test_loosened_thresholds_do_not_stop_it_and_stand_in_the_readme(project):
     write_tables(
         project / "results",
         worst={"high": 0.65, "low": 0.61, "verdict": "fail"},
-        metrics={"phase": "not run"},
+        metrics={"switch_errors": "not run"},
     )
     text = (
-        make(project, max_auc=0.7, may_be_missing="phase", max_tpr=0.02) / "README.md"
+        make(project, max_auc=0.7, may_be_missing="switch_errors", max_tpr=0.02) / "README.md"
     ).read_text()
     assert "2 of these thresholds are looser than by default" in text
     assert "| `max_auc` | 0.6 | 0.7 **(looser)** |" in text
     assert "| `max_tpr` | 0.025 | 0.02 |" in text
-    assert "| `may_be_missing` | none | phase **(looser)** |" in text
+    assert "| `may_be_missing` | none | switch_errors **(looser)** |" in text
 
 
 @pytest.mark.parametrize(
@@ -362,7 +364,10 @@ def test_leaks_that_come_all_the_way_from_the_raw_input_stop_it_and_are_not_repe
 
 
 def test_a_leak_in_a_table_stops_it(project):
-    write_tables(project / "results", metrics={"sites_lost REAL00001": "pass"})
+    path = project / "results" / TABLES / "fidelity.tsv"
+    rows = read_table(path)
+    write_table(path, list(rows[0]), [*rows, rows[0] | {"bin": "REAL00001"}])
+    restamp(path.with_name("fidelity.provenance.json"))
     assert "leak scan: fidelity.tsv: the name of a real individual" in reasons(project)
 
 

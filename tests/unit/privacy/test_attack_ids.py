@@ -1,11 +1,9 @@
 """The identifiers of rows are what is compared; they are plain text in tables."""
 
-from helpers import make_individuals
+import pytest
 
 from genoloom.formats.tables import format_cell
-from genoloom.privacy.attack_ids import MUST_PASS, WORST_ROWS, AttackId
-from genoloom.privacy.audit_data import AuditData
-from genoloom.validation.cohorts import compare
+from genoloom.privacy.attack_ids import MUST_PASS, WORST_ROWS, AttackId, Scored
 
 
 def test_an_identifier_is_its_text_in_a_table():
@@ -16,13 +14,16 @@ def test_an_identifier_is_its_text_in_a_table():
     assert set(WORST_ROWS) <= set(AttackId)
 
 
-def test_what_needs_phase_says_so():
-    individuals = compare(
-        make_individuals(8), make_individuals(16), ["holdout"] * 8 + ["train"] * 8, 0, seed=1
-    )
-    needs = AuditData(individuals, [50], [20, 100]).needs_phase
-    assert needs == {
-        "haplotypes of 20 sites", "haplotypes of 100 sites", "masked locus",
-        "longest copied segment", "mean copied segment",
-        *(attack for attack in AttackId if attack.needs_phase),
-    }  # fmt: skip
+def test_every_attack_says_what_it_measures_in_one_line():
+    assert len({attack.title for attack in AttackId}) == len(AttackId)
+    for attack in AttackId:
+        assert 20 < len(attack.help) < 100, attack
+        assert "\n" not in attack.help
+
+
+def test_an_attack_with_windows_is_read_as_it_was_written():
+    for scored in (Scored(AttackId.HAPLOTYPES, 20), Scored(AttackId.WHITENED)):
+        assert Scored.parse(str(scored)) == scored
+    for text in ("", "nearest", "nearest; ", "nearest; x", "none; 0"):
+        with pytest.raises(ValueError, match=r"is not a valid|invalid literal"):
+            Scored.parse(text)

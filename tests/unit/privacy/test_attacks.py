@@ -6,6 +6,7 @@ from helpers import founder_mosaic
 from sklearn.decomposition import PCA
 
 from genoloom.popgen.distances import hamming
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.attacks import (
     RAREST,
     Block,
@@ -67,12 +68,10 @@ def test_local_scores_are_a_loop():
     attack.add(distances[6], 5)
     attack.end_contig()
     nearest = attack.nearest()
-    np.testing.assert_allclose(nearest["whole haplotype"], distances.sum(axis=0).min(axis=1))
-    np.testing.assert_allclose(nearest["windows of 10"], distances.min(axis=2).sum(axis=0))
+    np.testing.assert_allclose(nearest[0], distances.sum(axis=0).min(axis=1))
+    np.testing.assert_allclose(nearest[10], distances.min(axis=2).sum(axis=0))
     pairs = [distances[0:2], distances[2:4], distances[4:6], distances[6:]]
-    np.testing.assert_allclose(
-        nearest["windows of 20"], sum(p.sum(axis=0).min(axis=1) for p in pairs)
-    )
+    np.testing.assert_allclose(nearest[20], sum(p.sum(axis=0).min(axis=1) for p in pairs))
 
 
 def test_individual_scores_add_both_haplotypes():
@@ -81,7 +80,7 @@ def test_individual_scores_add_both_haplotypes():
 
 def test_nobody_is_compared_with_himself(data):
     synthetic, real = data
-    scores = run(Nearest(N, [40]), synthetic, real)["nearest against reference, whole haplotype"]
+    scores = run(Nearest(N, [40]), synthetic, real)[Scored(AttackId.NEAREST_AGAINST_REFERENCE)]
     for h in range(4 * N):
         to_reference = (reference_without(real, h) != real[:, h : h + 1]).sum(axis=0).min()
         to_synthetic = (synthetic != real[:, h : h + 1]).sum(axis=0).min()
@@ -251,7 +250,7 @@ def test_kinship_is_that_of_king(data):
         assert scores[i] == pytest.approx(best)
     copied = synthetic.copy()
     copied[:, :2] = real[:, 4:6]
-    assert run(Kinship(N), copied, real)["kinship"][2] == pytest.approx(0.5)
+    assert run(Kinship(N), copied, real)[Scored(AttackId.KINSHIP)][2] == pytest.approx(0.5)
 
 
 def test_components_are_those_of_scikit_learn(data):

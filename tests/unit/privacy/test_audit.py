@@ -7,17 +7,17 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.config import ReleaseOptions
-from genoloom.formats.tables import format_cell
-from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
-from genoloom.privacy.auditor import DECILE, MIN_POPULATION, Auditor
+from genoloom.privacy.auditor import DECILE, Auditor
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
 from genoloom.privacy.exposure import stacked, tail_probabilities
 from genoloom.privacy.gate import privacy_reasons
 from genoloom.privacy.measures import auc
-from genoloom.privacy.rows import PRIVATE_COLUMNS
+from genoloom.privacy.rows import MIN_POPULATION, public_rows
 from genoloom.validation.cohorts import compare
+from genoloom.validation.verdicts import Role
 
 N = 60
 
@@ -36,22 +36,22 @@ def measure(synthetic, real, populations=("POP",), n=N, **more):
     data = AuditData(individuals, [50, 100], [20])
     data.add(panel, real_panel, real_panel.sites.cm)
     found = audit(data, "synthetic", "generator", 400, 0.6, seed=1, **more)
-    return {row["attack"]: row for row in found.private if row["population"] == "all"}, found
+    return {row.name: row for row in found.rows if row.population == "all"}, found
 
 
 def test_fresh_individuals_are_not_accused(population):
     fresh, real = population
     rows, found = measure(fresh, real)
-    assert rows["worst"]["verdict"] != "fail"
-    assert rows["worst"]["value"] < 0.6
-    assert rows["worst"]["low"] < 0.5
-    assert rows["privacy loss (AATS)"]["verdict"] == "pass"
-    assert rows["longest shared run"]["value"] == pytest.approx(1, abs=0.2)
+    assert rows["worst"].verdict != "fail"
+    assert rows["worst"].value < 0.6
+    assert rows["worst"].low < 0.5
+    assert rows["privacy loss (AATS)"].verdict == "pass"
+    assert rows["longest shared run"].value == pytest.approx(1, abs=0.2)
     assert all(
-        row["verdict"] == "pass" for name, row in rows.items() if name.startswith("near copies")
+        row.verdict == "pass" for name, row in rows.items() if name.startswith("near copies")
     )
-    assert rows["worst"]["tpr_at_1_percent_fpr"] <= rows["worst"]["tpr_reference"]
-    assert not [row for row in found.individuals if row["flagged"] == "yes"]
+    assert rows["worst"].tpr_at_1_percent_fpr <= rows["worst"].tpr_reference
+    assert not [row for row in found.individuals if row.flagged]
 
 
 def test_public_data_are_judged_by_chance_and_copies_are_caught_all_the_same():
@@ -59,20 +59,19 @@ def test_public_data_are_judged_by_chance_and_copies_are_caught_all_the_same():
     fresh, real = alleles[:, : 2 * N], alleles[:, 2 * N :]
     fair, found = measure(fresh, real, public=True)
     plain, _ = measure(fresh, real)
-    assert fair["worst"]["value"] <= fair["worst"]["reference"]
-    assert (plain["worst"]["verdict"], fair["worst"]["verdict"]) == ("weak", "pass")
-    assert fair[AttackId.UNAVOIDABLE]["value"] == 0.5
+    assert fair["worst"].value <= fair["worst"].reference
+    assert (plain["worst"].verdict, fair["worst"].verdict) == ("weak", "pass")
+    assert fair[AttackId.UNAVOIDABLE].value == 0.5
     assert privacy_reasons_of(found, public=True) == []
     assert privacy_reasons_of(found, public=False)
     copies, found = measure(real[:, 2 * N :], real, public=True)
-    assert copies["worst"]["verdict"] == "fail"
+    assert copies["worst"].verdict == "fail"
     assert privacy_reasons_of(found, public=True)
 
 
 def privacy_reasons_of(found, public):
     """What the gate says of an audit, shadow models waived."""
-    table = [{key: format_cell(row.get(key)) for key in PRIVATE_COLUMNS} for row in found.private]
-    return privacy_reasons(table, "synthetic", N, ReleaseOptions(shadow_models=False), public)
+    return privacy_reasons(found.rows, "synthetic", N, ReleaseOptions(shadow_models=False), public)
 
 
 @pytest.mark.parametrize(("share", "flips"), [(1.0, 0.0), (1.0, 0.005), (0.5, 0.0), (0.2, 0.005)])
@@ -85,16 +84,16 @@ def test_planted_copies_are_caught(population, share, flips):
         rng.random((len(real), copied)) < flips
     )
     rows, found = measure(synthetic, real)
-    assert rows["worst"]["verdict"] == "fail"
-    assert rows["near copies of individuals"]["verdict"] == "fail"
-    flagged = {row["index"] for row in found.individuals if row["flagged"] == "yes"}
-    exposed = [row["index"] for row in found.individuals][: copied // 4]
+    assert rows["worst"].verdict == "fail"
+    assert rows["near copies of individuals"].verdict == "fail"
+    flagged = {int(row.individual) for row in found.individuals if row.flagged}
+    exposed = [int(row.individual) for row in found.individuals][: copied // 4]
     assert flagged <= set(range(N, N + copied // 2))  # nobody else is
     assert np.mean([N <= i < N + copied // 2 for i in exposed]) > 0.9
     if share == 1:
-        assert rows["longest shared run"]["verdict"] == "fail"
-        assert rows["worst"]["low"] > 0.8
-        assert rows["kinship replay, children"]["low"] > 0.6
+        assert rows["longest shared run"].verdict == "fail"
+        assert rows["worst"].low > 0.8
+        assert rows["kinship replay, children"].low > 0.6
 
 
 def test_mosaics_are_caught_by_local_windows(population):
@@ -102,17 +101,17 @@ def test_mosaics_are_caught_by_local_windows(population):
     rng = np.random.default_rng(6)
     source = np.repeat(rng.integers(2 * N, 4 * N, (len(real) // 50, 2 * N)), 50, axis=0)
     rows, _ = measure(np.take_along_axis(real, source, axis=1), real)
-    assert rows["nearest, windows of 50"]["value"] > rows["nearest, whole haplotype"]["value"] + 0.1
-    assert rows["worst"]["verdict"] == "fail"
+    assert rows["nearest, windows of 50 sites"].value > rows["nearest"].value + 0.1
+    assert rows["worst"].verdict == "fail"
 
 
 def test_a_leak_of_the_holdout_does_not_accuse_the_training_individuals(population):
     _, real = population
     rows, _ = measure(real[:, : 2 * N], real)
-    assert rows["worst"]["value"] <= 0.5
-    assert rows["nearest, whole haplotype"]["value"] < 0.1
-    assert rows["privacy loss (AATS)"]["value"] < 0
-    assert rows["near copies of individuals"]["value"] < 0
+    assert rows["worst"].value <= 0.5
+    assert rows["nearest"].value < 0.1
+    assert rows["privacy loss (AATS)"].value < 0
+    assert rows["near copies of individuals"].value < 0
 
 
 def test_one_copied_population_is_caught(population):
@@ -124,14 +123,10 @@ def test_one_copied_population_is_caught(population):
             :, 2 * (N + individual) : 2 * (N + individual) + 2
         ]
     rows, found = measure(synthetic, real, populations)
-    assert rows["worst"]["verdict"] == "fail"
-    assert rows["worst of populations"]["verdict"] == "fail"
-    by_population = {
-        row["population"]: row
-        for row in found.private
-        if row["attack"] == "nearest, whole haplotype"
-    }
-    assert by_population["A"]["value"] > 0.9 > 0.7 > by_population["B"]["value"]
+    assert rows["worst"].verdict == "fail"
+    assert rows["worst of populations"].verdict == "fail"
+    by_population = {row.population: row for row in found.rows if row.name == AttackId.NEAREST}
+    assert by_population["A"].value > 0.9 > 0.7 > by_population["B"].value
 
 
 def collected(synthetic, real, populations):
@@ -166,20 +161,22 @@ def test_a_population_is_accused_alone_only_beyond_exchanged_roles(population, m
     columns = np.flatnonzero(np.arange(2 * N) // 2 % 2 == 0)
     synthetic[:, columns] = real[:, 2 * N + columns]  # everybody of A
     for alleles, inside in ((fresh, "A"), (synthetic, "A")):
-        auditor = Auditor(collected(alleles, real, ("A", "B")), 200, 0.6, seed=1)
+        auditor = Auditor(
+            collected(alleles, real, ("A", "B")), "x", Role.GENERATOR, 200, 0.6, seed=1
+        )
         mask = auditor.groups()[inside]
         # as if chance had been underrated: no spread of resampled or relabelled individuals
         value, resampled, shuffled = auditor.resampling.aucs(auditor.odds, mask)
         found = {
-            AttackId.STACKED: [
+            Scored(AttackId.STACKED): [
                 (max(value, 0.65), 0 * resampled + max(value, 0.65), 0 * shuffled + 0.5)
             ]
         }
-        assert auditor._worst_population_row(found, alone=False)["verdict"] == "fail"
+        assert auditor._worst_population_row(found, alone=False).verdict == "fail"
         row = auditor._worst_population_row(found, alone=True)
-        assert row["verdict"] == ("pass" if alleles is fresh else "fail")
-        shadows = found | {AttackId.SHADOWS: found[AttackId.STACKED]}
-        assert auditor._worst_population_row(shadows, alone=True)["verdict"] == "fail"
+        assert row.verdict == ("pass" if alleles is fresh else "fail")
+        shadows = {Scored(AttackId.SHADOWS): found[Scored(AttackId.STACKED)]} | found
+        assert auditor._worst_population_row(shadows, alone=True).verdict == "fail"
 
 
 def test_copied_rare_alleles_are_caught(population):
@@ -189,9 +186,9 @@ def test_copied_rare_alleles_are_caught(population):
     synthetic = fresh.copy()
     synthetic[rare] = np.where(real[rare][:, 2 * N :] == minor, minor, fresh[rare])
     rows, _ = measure(synthetic, real)
-    assert rows["rare alleles"]["value"] > rows["rare alleles"]["reference"]
-    assert rows["near copies of rare alleles"]["verdict"] == "fail"
-    assert rows["worst"]["verdict"] == "fail"
+    assert rows["rare alleles"].value > rows["rare alleles"].reference
+    assert rows["near copies of rare alleles"].verdict == "fail"
+    assert rows["worst"].verdict == "fail"
 
 
 def test_fresh_individuals_are_not_accused_at_sites_that_training_individuals_chose():
@@ -205,17 +202,17 @@ def test_fresh_individuals_are_not_accused_at_sites_that_training_individuals_ch
     chosen = np.minimum(trained, 2 * N - trained) >= 2
     rows, _ = measure(fresh[chosen], real[chosen])
     near = rows["near copies of rare alleles"]
-    assert near["verdict"] == "pass", near
+    assert near.verdict == "pass", near
 
 
 def test_public_rows_hold_groups_only(population):
     fresh, real = population
     # ten of A, ten of B, forty of C
     _, found = measure(fresh, real, ("A", "B", "C", "C", "C", "C"))
-    assert {row.population for row in found.public} == {"all", "C"}
-    assert all(row.n >= MIN_POPULATION for row in found.public)
-    assert {row["population"] for row in found.private} == {"all", "C", DECILE}
-    assert {row["role"] for row in found.individuals} == {"holdout", "train"}
+    assert {row.population for row in public_rows(found.rows)} == {"all", "C"}
+    assert all(row.n >= MIN_POPULATION for row in public_rows(found.rows))
+    assert {row.population for row in found.rows} == {"all", "C", DECILE}
+    assert {row.role for row in found.individuals} == {"holdout", "train"}
     assert len(found.individuals) == 2 * N
 
 
@@ -223,27 +220,27 @@ def test_without_phase_what_needs_it_is_not_run(population):
     fresh, real = population
     rows, _ = measure(fresh, real, phased=False)
     for name in (
-        "haplotypes of 20 sites",
+        "haplotype frequencies, windows of 20 sites",
         "masked locus",
         "longest copied segment",
         "longest shared run",
         "near copies of haplotypes",
     ):
-        assert rows[name]["verdict"] == "not run", name
-        assert rows[name]["value"] is None
-    assert rows["worst"]["verdict"] in ("not run", "weak")
+        assert rows[name].verdict == "not run", name
+        assert np.isnan(rows[name].value)
+    assert rows["worst"].verdict in ("not run", "weak")
     copied, _ = measure(real[:, 2 * N :], real, phased=False)
-    assert copied["worst"]["verdict"] == "fail"
+    assert copied["worst"].verdict == "fail"
 
 
 def test_what_needs_the_model_does_not_count_for_the_data(population):
     fresh, real = population
     likelihood = np.where(np.arange(2 * N) >= N, 1.0, 0.0)
     likelihood[[0, N]] = np.nan
-    rows, _ = measure(fresh, real, model_scores={"likelihood": likelihood})
-    assert rows["likelihood"]["value"] == 1
-    assert rows["likelihood"]["n"] == N - 1
-    assert rows["worst"]["value"] < 0.6
+    rows, _ = measure(fresh, real, model_scores={AttackId.GENERATOR_LIKELIHOOD: likelihood})
+    assert rows[AttackId.GENERATOR_LIKELIHOOD].value == 1
+    assert rows[AttackId.GENERATOR_LIKELIHOOD].n == N - 1
+    assert rows["worst"].value < 0.6
 
 
 def test_relatives_of_training_individuals_are_tried(population):
@@ -253,8 +250,8 @@ def test_relatives_of_training_individuals_are_tried(population):
         :, :50
     ]  # as if the children of training individuals stood in the holdout
     rows, _ = measure(synthetic, real, relatives=relatives)
-    assert rows["kinship replay, relatives"]["value"] > 0.9
-    assert rows["kinship replay, relatives"]["n"] == 25
+    assert rows["kinship replay, relatives"].value > 0.9
+    assert rows["kinship replay, relatives"].n == 25
     rows, _ = measure(fresh, real)
     assert "kinship replay, relatives" not in rows
 
@@ -265,11 +262,11 @@ def test_few_individuals_and_collapsed_data_are_judged_too(population, n, collap
     fresh, real = population
     synthetic = np.repeat(fresh[:, :1], 2 * n, axis=1) if collapsed else fresh[:, : 2 * n]
     rows, found = measure(synthetic, real[:, : 4 * n], n=n)
-    assert rows.pop(AttackId.SHADOWS)["verdict"] == "not run"
-    assert np.isfinite([row["value"] for row in rows.values()]).all()
+    assert rows.pop(AttackId.SHADOWS).verdict == "not run"
+    assert np.isfinite([row.value for row in rows.values()]).all()
     # so few individuals never show that anything is safe
-    assert rows["worst"]["verdict"] in ("weak", "fail")
-    assert found.public == []
+    assert rows["worst"].verdict in ("weak", "fail")
+    assert public_rows(found.rows) == []
     assert len(found.individuals) == 2 * n
 
 

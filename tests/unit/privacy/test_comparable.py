@@ -70,7 +70,7 @@ def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
         seed=1,
         unmatched=0.2 if change == "unmatched" else 0.0,
     )
-    rows = {row["attack"]: row for row in found.private if row["population"] == "all"}
-    assert rows[AttackId.COMPARABLE]["verdict"] == ("pass" if change == "none" else "not run")
+    rows = {row.attack: row for row in found.rows if row.population == "all"}
+    assert rows[AttackId.COMPARABLE].verdict == ("pass" if change == "none" else "not run")
     assert bool(found.not_comparable) == (change != "none")
-    assert change == "none" or rows[AttackId.WORST]["verdict"] != "pass"
+    assert change == "none" or rows[AttackId.WORST].verdict != "pass"

@@ -2,6 +2,9 @@
 never passes.
 """
 
+from dataclasses import replace
+from math import inf, nan
+
 import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
-from genoloom.formats.tables import format_cell
+from genoloom.errors import InputError
+from genoloom.formats.tables import format_cell, read_exact_records, write_table
+from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.gate import (
@@ -19,13 +24,14 @@ from genoloom.privacy.gate import (
     fidelity_reasons,
     loosened_thresholds,
     model_reasons,
-    number,
     option_reasons,
     privacy_reasons,
 )
-from genoloom.privacy.rows import PRIVATE_COLUMNS
+from genoloom.privacy.rows import PRIVATE_COLUMNS, PrivateAttackRow
 from genoloom.validation.cohorts import compare
-from genoloom.validation.rows import COLUMNS as FIDELITY_COLUMNS
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.rows import MetricRow
+from genoloom.validation.verdicts import Role, Verdict
 
 RELEASE = ReleaseOptions()
 GOOD = AuditOptions(shadow_models=4, shadow_steps=1).model_dump()
@@ -156,9 +162,8 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
     )
     data = AuditData(individuals, windows, haplotype_windows)
     data.add(synthetic, real, real.sites.position / 1e4)
-    rows = audit(data, "x", "generator", options.bootstrap, options.max_auc, seed).private
-    table = [{column: format_cell(row.get(column)) for column in PRIVATE_COLUMNS} for row in rows]
-    found = privacy_reasons(table, "x", individuals.n, release)
+    rows = audit(data, "x", Role.GENERATOR, options.bootstrap, options.max_auc, seed).rows
+    found = privacy_reasons(rows, "x", individuals.n, release)
     found += option_reasons("audit", AuditOptions, options.model_dump(), release)
     assert found
     assert not [
@@ -168,44 +173,80 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
     ]
 
 
-ROW = dict.fromkeys(PRIVATE_COLUMNS, "") | {
-    "generator": "x", "role": "generator", "attack": "worst", "population": "all", "measure": "auc",
-    "value": "0.5", "low": "0.4", "high": "0.55",
-    "reference": "0.55", "n": "40", "verdict": "pass", "tpr_at_1_percent_fpr": "0.01",
-    "tpr_reference": "0.02",
-}  # fmt: skip
-METRIC = dict.fromkeys(FIDELITY_COLUMNS, "") | {
-    "generator": "x", "role": "generator", "metric": "m", "population": "all", "bin": "all",
-    "value": "0.5", "nfr": "inf", "n": "40",
-    "verdict": "pass",
-}  # fmt: skip
+ROW = PrivateAttackRow(
+    generator="x",
+    role=Role.GENERATOR,
+    attack=AttackId.WORST,
+    measure=Measure.AUC,
+    value=0.5,
+    low=0.4,
+    high=0.55,
+    reference=0.55,
+    n=40,
+    verdict=Verdict.PASS,
+    tpr_at_1_percent_fpr=0.01,
+    tpr_reference=0.02,
+)
+METRIC = MetricRow(
+    "x", Role.GENERATOR, MetricId.PI_ERROR, "all", "all", 0.5, nan, nan, inf, nan, 40, Verdict.PASS
+)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"high": "x"}, {"high": "-5"}, {"high": "1.2"}, {"high": "inf"}, {"high": "nan"},
-        {"high": "0.3"}, {"high": "0_1"}, {"high": " 0.5"},
-        {"low": "٠"}, {"tpr_reference": "7"}, {"n": "40.0"}, {"n": ""}, {"n": "-1"},
-        {"n": "9" * 30}, {"n": "²"}, {"verdict": "PASS"},
-        {"verdict": ""}, {"population": ""}, {"attack": ""},
+        {"high": "0.3"}, {"high": "0_1"}, {"low": "٠"}, {"tpr_reference": "7"}, {"n": "40.0"},
+        {"n": ""}, {"n": "-1"}, {"n": "9" * 30}, {"n": "²"}, {"verdict": "PASS"}, {"verdict": ""},
+        {"population": ""}, {"attack": ""}, {"attack": "worst attack"}, {"window": ""},
+        {"measure": "AUC"}, {"role": "x"}, {"value": "0.5\x07"},
     ],
 )  # fmt: skip
-def test_cells_of_the_wrong_type_are_reasons(change):
-    assert not [r for r in privacy_reasons([ROW], "x", 40, RELEASE) if "not what can be there" in r]
-    assert "not what can be there" in privacy_reasons([ROW | change], "x", 40, RELEASE)[0]
+def test_cells_that_no_audit_writes_are_no_pass(tmp_path, change):
+    path = tmp_path / "audit.tsv"
+    row = {name: format_cell(getattr(ROW, name)) for name in PRIVATE_COLUMNS}
+
+    def judged(cells):
+        write_table(path, PRIVATE_COLUMNS, [cells])
+        try:
+            rows = read_exact_records(path, PrivateAttackRow)
+        except InputError as error:
+            return [str(error)]
+        return privacy_reasons(rows, "x", 40, RELEASE)
+
+    told = ("not what can be there", "line 2")
+    assert not [reason for reason in judged(row) if any(word in reason for word in told)]
+    assert any(word in judged(row | change)[0] for word in told)
+
+
+@pytest.mark.parametrize("value", [-inf, inf, nan])
+def test_what_is_no_number_is_no_pass(value):
+    excess = replace(ROW, attack=AttackId.EXCESS, measure=Measure.DIFFERENCE, low=nan, high=value)
+    found = privacy_reasons([ROW, excess], "x", 40, RELEASE)
+    assert "privacy: the audit does not say what exceeds the leak that no" in "\n".join(found)
+    found = privacy_reasons([replace(ROW, low=nan, high=value)], "x", 40, RELEASE)
+    expected = "not what can be there" if value in (inf, -inf) else "has no upper bound"
+    assert expected in "\n".join(found)
 
 
 def test_rows_that_stand_twice_are_reasons_even_if_they_agree():
-    for second in (ROW, ROW | {"verdict": "fail"}):
+    for second in (ROW, replace(ROW, verdict=Verdict.FAIL)):
         assert privacy_reasons([ROW, second], "x", 40, RELEASE) == [
-            "privacy: x, worst, all: is listed twice; make the table again"
+            "privacy: x, worst, 0, all: is listed twice; make the table again"
         ]
-    assert fidelity_reasons([METRIC, METRIC | {"verdict": "fail"}], "x", RELEASE) == [
-        "fidelity: x, m, all, all: is listed twice; make the table again"
+    assert fidelity_reasons([METRIC, replace(METRIC, verdict=Verdict.FAIL)], "x", RELEASE) == [
+        "fidelity: x, pi_error, all, all: is listed twice; make the table again"
     ]
     assert fidelity_reasons([METRIC], "x", RELEASE) == []
-    assert "not what can be there" in fidelity_reasons([METRIC | {"z": "much"}], "x", RELEASE)[0]
+    bin_fails = replace(METRIC, bin="1-5%", verdict=Verdict.FAIL)
+    assert fidelity_reasons([METRIC, bin_fails], "x", RELEASE) == []
+    assert fidelity_reasons([METRIC, bin_fails], "x", RELEASE, parts=True) == [
+        "fidelity: pi_error 1-5%: fail"
+    ]
+    assert (
+        "not what can be there"
+        in fidelity_reasons([replace(METRIC, population="")], "x", RELEASE)[0]
+    )
 
 
 @pytest.mark.parametrize("fewest", [None, "5", 5.0, True, 0, float("nan"), []])
@@ -230,8 +271,3 @@ def test_who_trained_the_base_of_an_adapted_model_is_not_known():
     [reason] = model_reasons(models, RELEASE)
     assert "was adapted from another model" in reason
     assert model_reasons(models, ReleaseOptions(adapted_models=True)) == []
-
-
-def test_numbers_are_finite():
-    assert number("0.5") == 0.5
-    assert [number(text) for text in ("", "x", "inf", "nan", "1_0", "٣")] == [None] * 6

@@ -33,7 +33,7 @@ def judged(
     data = AuditData(individuals, windows, haplotype_windows)
     data.add(panel, real_panel, real_panel.sites.cm)
     found = audit(data, "synthetic", "generator", resamples, max_auc, seed=1, phased=phased)
-    return {row["attack"]: row for row in found.private if row["population"] == "all"}
+    return {row.attack: row for row in found.rows if row.population == "all"}
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -66,9 +66,9 @@ def test_nothing_but_copies_never_passes(
         max_auc,
         phased,
     )
-    assert rows[AttackId.WORST]["verdict"] != "pass"
+    assert rows[AttackId.WORST].verdict != "pass"
     if not collapsed:
-        passed = {name for name in MUST_PASS if name in rows and rows[name]["verdict"] == "pass"}
+        passed = {name for name in MUST_PASS if name in rows and rows[name].verdict == "pass"}
         assert passed <= {AttackId.COMPARABLE}
 
 
@@ -81,7 +81,7 @@ def test_a_handful_of_individuals_have_too_few_labellings_for_copies(seed):
     rows = judged(fresh[:, 16:], fresh[:, :16], POPULATIONS[2], [50], [20], 400, 0.6)
     tests = {name: row for name, row in rows.items() if name.startswith("near copies")}
     assert len(tests) == 3
-    assert {row["verdict"] for row in tests.values()} == {"not run"}
+    assert {row.verdict for row in tests.values()} == {"not run"}
 
 
 def test_the_fewest_resamples_follow_from_the_strictest_level():

@@ -19,7 +19,7 @@ from report_tables import (
 )
 
 from genoloom.formats.tables import write_table
-from genoloom.privacy.attack_ids import AttackId, parse_attack
+from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.leak_budget import individuals_needed, unavoidable
 from genoloom.report.bars import bar, scale_end, ticks
 from genoloom.report.data import CohortLeak, DataSet, Judgement, UseGrade, as_metric
@@ -266,12 +266,15 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
     """Every metric of haplotypes and sequences, every attack, in every table of metrics."""
     results = write_results(tmp_path / "results")
     metrics = [m for m in MetricId if m is not MetricId.OVERALL]
-    attacks = [*AttackId, "haplotypes of 20 sites"]
+    attacks = [*map(Scored, AttackId), Scored(AttackId.HAPLOTYPES, 20)]
     places = {"demo/gan/fidelity": "gan", "sequences/slice/transformer/fidelity": "transformer"}
     for place, name in places.items():
         rows = [fidelity_row(name, "generator", metric, 0.4) for metric in metrics]
         write_table(results / "validation" / f"{place}.tsv", FIDELITY, rows)
-    rows = [attack_row("gan", "generator", attack, 0.6) | {"reference": ""} for attack in attacks]
+    rows = [
+        attack_row("gan", "generator", one.attack, 0.6, window=one.window) | {"reference": ""}
+        for one in attacks
+    ]
     write_table(results / "validation/demo/gan/privacy.tsv", PRIVACY, rows)
     page, data = write(results)
     page = html.unescape(page)
@@ -280,6 +283,7 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
         for row in [*part["metrics"], *part["attacks"]]:
             assert row["title"]
             assert row["better"] in set(Better)
+            assert row["help"]
     for name in ("metrics-demo", "attacks-demo", "sequences-slice"):
         table = re.search(rf'<table id="{name}".*?</table>', page, flags=re.S)[0]
         heads = re.findall(r'<button type="button">(.*?)</button>', table)
@@ -295,19 +299,9 @@ def test_no_row_is_shown_without_title_direction_and_reference(tmp_path):
         assert reference != "–"
     shown = {line[0] for line in lines}
     assert {m.title for m in metrics} <= shown
-    assert {f"{parse_attack(a)[0]} (AUC)" for a in attacks} <= shown
+    assert {f"{one.named(one.attack.title)} (AUC)" for one in attacks} <= shown
     # the tables on top of a panel and of a set: two rows that say both for each column
     for summary in re.findall(r'<table class="summary">.*?</thead>', page, flags=re.S):
         better, reference = cells_of(summary, '<tr class="guide">')
         assert [bool(text) for text in better] == [bool(text) for text in reference]
         assert sum(map(bool, better)) > 5
-
-
-def test_what_an_attack_is_called():
-    assert parse_attack("near copies of individuals") == (
-        "Near copies of individuals",
-        Better.LOWER,
-    )
-    assert parse_attack("comparable with real individuals")[1] is Better.HIGHER
-    assert parse_attack("entirely new attack") == ("Entirely new attack", Better.LOWER)
-    assert len({attack.title for attack in AttackId}) == len(AttackId)

@@ -192,12 +192,12 @@ def test_new_rows_appear_by_themselves(results):
     )
     add_rows(
         place / "privacy.tsv",
-        [attack_row("gan", "generator", "entirely new attack", 0.81, "fail", population="NEW")],
+        [attack_row("gan", "generator", AttackId.KINSHIP, 0.81, "fail", population="NEW")],
     )
     page = write(results)
     for text in (
         "Maximum mean discrepancy: 0.123",
-        "Entirely new attack (AUC)",
+        "Kinship (AUC)",
         'id="tab-groups-demo-NEW"',
         "0.81",
     ):
@@ -208,6 +208,13 @@ def test_new_rows_appear_by_themselves(results):
     assert judgement["fidelity"] == "fail"
     assert judgement["fidelity_reasons"][1].startswith("Maximum mean discrepancy")  # worst first
     assert "Attacks fail in these groups: NEW." in judgement["privacy_reasons"]
+
+
+def test_an_attack_of_another_version_is_an_error_with_its_line(results):
+    place = results / "validation" / "demo" / "gan" / "privacy.tsv"
+    add_rows(place, [attack_row("gan", "generator", "entirely new attack", 0.1)])
+    with pytest.raises(InputError, match=r"line \d+: the column 'attack' is a word of another"):
+        write(results)
 
 
 def test_a_metric_of_another_version_is_an_error_with_its_line(results):
@@ -244,7 +251,7 @@ def test_reasons_and_the_pareto_front_of_mosaics(rendered):
         "Worst attack: AUC 0.74 (0.68 to 0.79); 0.5 learns nothing, chance alone reaches 0.5.",
         "Unavoidable for any faithful release of this cohort: 0.559, pass; excess over it: 0.181 "
         "(0.121 to 0.231), fail.",
-        "Strongest of 1 attacks by its own metric: Nearest, windows of 200, 0.74; 1 of them fail.",
+        "Strongest of 1 attacks by its own metric: Nearest, windows of 200 sites, 0.74; 1 of them fail.",
     ]
 
 
@@ -257,7 +264,7 @@ def test_an_attack_that_needs_the_model_is_not_the_strongest_on_the_data(results
     )
     reasons = judgement["privacy_reasons"]
     assert (
-        "Strongest of 1 attacks by its own metric: Nearest, windows of 200, 0.74; 1 of them fail."
+        "Strongest of 1 attacks by its own metric: Nearest, windows of 200 sites, 0.74; 1 of them fail."
         in reasons
     )
     assert "Generator likelihood (needs the model): AUC 0.9; fail." in reasons

@@ -8,11 +8,10 @@ from report_tables import GENERATORS, write_results
 from genoloom.errors import InputError
 from genoloom.formats.tables import write_table
 from genoloom.popgen.frequencies import BIN_NAMES
+from genoloom.records import columns
 from genoloom.report.data import as_effect, as_star_metric, as_task, use_grades
-from genoloom.stages import star_alleles
 from genoloom.stages.report import report
-from genoloom.treatment import study
-from genoloom.utility import measures
+from genoloom.task_rows import EffectRow, StarRow, TaskRow
 from genoloom.validation.uses import Fitness, Use
 
 LEARNED = next(name for name, (role, *_) in GENERATORS.items() if role == "generator")
@@ -20,12 +19,12 @@ LEARNED = next(name for name, (role, *_) in GENERATORS.items() if role == "gener
 
 def task(metric, panel, ratio, population="all", bin="all", method="", task="scores"):
     cells = task, metric, method, population, bin, panel, 0.8 * ratio, 0.01, ratio, 0.001
-    return dict(zip(measures.COLUMNS, cells, strict=True))
+    return dict(zip(columns(TaskRow), cells, strict=True))
 
 
 def effect(data, learner, metric, value, group="all"):
     cells = data, learner, metric, group, value, None, 1
-    return dict(zip(study.COLUMNS, cells, strict=True))
+    return dict(zip(columns(EffectRow), cells, strict=True))
 
 
 def tasks():
@@ -61,7 +60,7 @@ def effects():
 def star(metric, real, synthetic, population="all", gene="CYP2C9"):
     values = {"real": real, "synthetic": synthetic}
     cells = ((gene, metric, population, data, v) for data, v in values.items() if v is not None)
-    return [dict(zip(star_alleles.COLUMNS, own, strict=True)) for own in cells]
+    return [dict(zip(columns(StarRow), own, strict=True)) for own in cells]
 
 
 def stars():
@@ -75,12 +74,12 @@ def write(folder, generators=tuple(GENERATORS), **shown):
     results = write_results(folder / "results")
     for name in GENERATORS:
         place = results / "validation/demo" / name
-        write_table(place / "utility.tsv", measures.COLUMNS, tasks())
+        write_table(place / "utility.tsv", columns(TaskRow), tasks())
         drawn = {panel: [0.5, 0.1, 0.9] for panel in ("real", "synthetic")}
         values = {"expected": [0.5, 0.1, 0.9], "null": drawn, "planted": drawn}
         (place / "utility.json").write_text(json.dumps({"p_values": values}))
-        write_table(place / "effects.tsv", study.COLUMNS, effects())
-        write_table(place / "star_alleles.tsv", star_alleles.COLUMNS, stars())
+        write_table(place / "effects.tsv", columns(EffectRow), effects())
+        write_table(place / "star_alleles.tsv", columns(StarRow), stars())
     report(
         results=results, panels=["demo"], generators=list(generators), sequence_sets=[],
         sequence_generators=[], out=results / "report/index.html", **shown,
@@ -126,14 +125,10 @@ def test_nothing_is_shown_that_was_not_asked_for(tmp_path):
         )  # fmt: skip
 
 
-def text(rows):
-    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows]
-
-
 def test_uses_ask_for_tasks_only_where_they_were_run():
     assert use_grades([], [], [], []) == []
-    synthetic = [as_task("x", row) for row in text(tasks())]
-    tried = [as_effect("x", row) for row in text(effects())]
+    synthetic = [as_task("x", TaskRow(**row)) for row in tasks()]
+    tried = [as_effect("x", EffectRow(**row)) for row in effects()]
     grades = {(g.use, g.population): g.fitness for g in use_grades([], synthetic, tried, [])}
     assert grades == {
         (Use.IMPUTATION, "all"): Fitness.FIT,
@@ -164,7 +159,7 @@ def test_star_alleles_alone_are_shown_and_graded(tmp_path):
 
 
 def test_uses_read_star_alleles():
-    found = [as_star_metric("x", row) for row in text(stars())]
+    found = [as_star_metric("x", StarRow(**row)) for row in stars()]
     kept = [f for f in found if f.metric != "alleles_lost"]
     grades = {(g.use, g.population): g.fitness for g in use_grades([], [], [], kept)}
     assert grades == {

@@ -102,7 +102,7 @@ def test_the_study_tells_right_from_wrong_genotypes():
     train, holdout, synthetic = (group(rng, 600) for _ in range(3))
     options = TrialOptions(outcome="warfarin", draws=1)
     rows = effect_rows(train, holdout, synthetic, options, 7)
-    value = {(r["data"], r["learner"], r["metric"], r["group"]): r["value"] for r in rows}
+    value = {(r.data, r.learner, r.metric, r.group): r.value for r in rows}
     for learner in ("T", "X", "DR"):
         assert value["genotypes", learner, "root_pehe_ratio", "all"] < 1.5
     assert value["genotype decoupled", "DR", "root_pehe_ratio", "all"] > 1.3
@@ -114,5 +114,5 @@ def test_the_study_tells_right_from_wrong_genotypes():
     right = norm.cdf(np.log(1 / 0.8) / SPREAD) - norm.cdf(np.log(1 / 1.2) / SPREAD)
     assert algorithm == pytest.approx(right, abs=0.06)
     assert algorithm > share["truth", "fixed dose", "dose_within_20", "all"] + 0.1
-    tv = {r["metric"]: r["value"] for r in diplotype_rows(train, holdout, synthetic)}
+    tv = {r.metric: r.value for r in diplotype_rows(train, holdout, synthetic)}
     assert tv["diplotype_tv"] < 0.2

@@ -70,13 +70,12 @@ def test_ratios_and_their_spreads():
         )
     ]  # fmt: skip
     real, other, _, of_zero, alone = rows(synthetic, seed=3)
-    assert real["sd"] == pytest.approx(terms[:, 0].std() / 20, rel=0.15)  # of a mean
-    assert (real["ratio"], real["ratio_sd"]) == (1, 0)
+    assert real.sd == pytest.approx(terms[:, 0].std() / 20, rel=0.15)  # of a mean
+    assert (real.ratio, real.ratio_sd) == (1, 0)
     # units are paired, so that half of each is half of all
-    assert other["ratio"] == pytest.approx(0.5)
-    assert other["ratio_sd"] == pytest.approx(0, abs=1e-12)
-    assert "ratio" not in of_zero
-    assert "ratio" not in alone
+    assert other.ratio == pytest.approx(0.5)
+    assert other.ratio_sd == pytest.approx(0, abs=1e-12)
+    assert np.isnan([of_zero.ratio, alone.ratio]).all()
 
 
 def test_linear_scan_is_least_squares():

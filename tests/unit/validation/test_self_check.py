@@ -120,7 +120,7 @@ def test_on_one_panel_who_is_farther_off_never_has_a_better_verdict(measured):
         metric = m.metric
         judged = [
             judge(
-                metric.metric_type,
+                metric.name.metric_type,
                 value,
                 m.reference,
                 m.null_sd,

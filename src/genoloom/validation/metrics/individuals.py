@@ -6,6 +6,7 @@ from scipy import stats
 from genoloom.popgen.distances import kolmogorov_smirnov
 from genoloom.popgen.diversity import expected_heterozygosity, hardy_weinberg_chi2
 from genoloom.popgen.frequencies import minor_frequency
+from genoloom.validation.cohorts import Group
 from genoloom.validation.data import Data, Part, resampled_halvings
 
 CHI2 = stats.chi2.isf(0.05, 1)
@@ -21,7 +22,7 @@ def heterozygosity_distance(d: Data, a: str, b: str, part: Part) -> float:
     """Wasserstein distance of heterozygous calls an individual, in standard deviations of the
     held-out individuals.
     """
-    scale = max(float(_heterozygous(d, "H", part).std()), 1e-12)
+    scale = max(float(_heterozygous(d, Group.HOLDOUT, part).std()), 1e-12)
     return float(
         stats.wasserstein_distance(_heterozygous(d, a, part), _heterozygous(d, b, part)) / scale
     )
@@ -61,7 +62,9 @@ def longest_homozygous_run(d: Data, a: str, b: str, part: Part) -> float:
     """
     longest = d.collected.homozygosity.longest
     x, y = (longest[d.groups.of_population(g, part.column)] for g in (a, b))
-    return float(stats.wasserstein_distance(x, y) / max(longest[d.groups.rows["H"]].mean(), 1e-12))
+    return float(
+        stats.wasserstein_distance(x, y) / max(longest[d.groups.rows[Group.HOLDOUT]].mean(), 1e-12)
+    )
 
 
 def _kinship(d: Data, a: str, b: str) -> np.ndarray:

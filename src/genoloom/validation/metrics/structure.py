@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from genoloom.popgen.distances import aats_halves, kernel_discrepancy, manifold_scores
 from genoloom.popgen.structure import fst_of_sums, sliced_wasserstein
 from genoloom.seeds import derive_seed
-from genoloom.validation.cohorts import halve
+from genoloom.validation.cohorts import Group, halve
 from genoloom.validation.data import Data, Part
 
 HALVINGS = 200
@@ -120,7 +120,7 @@ precision, recall, density, coverage = map(
 
 def _individuals_kernel(d: Data) -> np.ndarray:
     """Gaussian kernel of the haplotypes' distances, summed over the haplotypes of individuals."""
-    width = max(float(np.median(d.distances("H", "H"))), 1e-6)
+    width = max(float(np.median(d.distances(Group.HOLDOUT, Group.HOLDOUT))), 1e-6)
     values = np.exp(-d.collected.distance / width)
     return values[0::2, 0::2] + values[0::2, 1::2] + values[1::2, 0::2] + values[1::2, 1::2]
 
@@ -140,7 +140,7 @@ def discrepancy(d: Data, a: str, b: str, part: Part) -> float:
 def halved_discrepancies(d: Data, part: Part) -> list[float]:
     """The same of many halvings of the real individuals."""
     rng = np.random.default_rng(derive_seed(d.seed, "discrepancies"))
-    rows = np.concatenate([d.groups.rows["H"], d.groups.rows["T"]])
+    rows = np.concatenate([d.groups.rows[Group.HOLDOUT], d.groups.rows[Group.TRAIN]])
     names = sorted(set(d.groups.population))
     return _discrepancies(
         d, [halve(rows, d.groups.population, names, rng) for _ in range(HALVINGS)]

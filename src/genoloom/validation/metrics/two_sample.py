@@ -4,6 +4,7 @@ import allel
 import numpy as np
 
 from genoloom.validation import classifier
+from genoloom.validation.cohorts import Group
 from genoloom.validation.data import WHOLE, Data, Part
 
 MIN_SCAN_SITES = 50
@@ -72,7 +73,7 @@ def classifier_auc(d: Data, a: str, b: str, part: Part) -> float:
     The training individuals are judged by those that the choice of the sites does not lead astray.
     """
     if part.bin == "all":
-        names = [name for name in CLASSIFIERS if a != "T" or name not in SUMMARIES]
+        names = [name for name in CLASSIFIERS if a != Group.TRAIN or name not in SUMMARIES]
         return float(np.max([classifier_auc(d, a, b, Part(bin=name)) for name in names]))
     return d.once(("classifier", a, b, part.bin), lambda: CLASSIFIERS[part.bin](d, a, b))
 
