@@ -263,6 +263,12 @@ class ConsensusOptions(Section):
         description="Individuals, from the top of the cohort sheet, whose FASTA the workflow "
         "writes; 0 writes none.",
     )
+    jobs: int = Field(
+        1,
+        ge=1,
+        description="Jobs of the workflow that share the individuals of each contig; the result is "
+        "the same.",
+    )
 
 
 class ValidateOptions(Section):

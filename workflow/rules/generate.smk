@@ -27,6 +27,13 @@ PARTS = [
     if settings.generate.jobs > 1
 ]
 
+CONSENSUS_PART = "results/synthetic/{panel}/{generator}/parts/{contig}.{number}.consensus"
+CONSENSUS_PARTS = [
+    CONSENSUS_PART.replace("{number}", str(number))
+    for number in range(1, settings.consensus.jobs + 1)
+    if settings.consensus.jobs > 1
+]
+
 
 rule make_cohort:
     """
@@ -165,6 +172,38 @@ rule generate_haplotypes:
         "--log {log:q}"
 
 
+FASTA_SUFFIXES = (".fa.gz", ".fa.gz.fai", ".fa.gz.gzi")
+if settings.consensus.jobs > 1:
+
+    rule write_consensus_part:
+        """
+        Write personal haplotype FASTA of part {wildcards.number} of the first {params.individuals}
+        synthetic individuals
+        """
+        input:
+            variants=rules.generate_haplotypes.output.variants,
+            reference=lambda wildcards: get_panel_row(wildcards).reference,
+        output:
+            [temp(CONSENSUS_PART + suffix) for suffix in FASTA_SUFFIXES],
+        log:
+            "logs/write_consensus_part/{panel}.{generator}.{contig}.{number}.log",
+        benchmark:
+            "benchmarks/write_consensus_part/{panel}.{generator}.{contig}.{number}.tsv"
+        conda:
+            "../../envs/variants.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(120),
+        params:
+            individuals=settings.consensus.individuals,
+            jobs=settings.consensus.jobs,
+        shell:
+            "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} "
+            "--part {wildcards.number}/{params.jobs} --out {output[0]:q} "
+            "--individuals {params.individuals} --log {log:q}"
+
+
 rule write_consensus:
     """
     Write personal haplotype FASTA of the first {params.individuals} synthetic individuals
@@ -172,6 +211,8 @@ rule write_consensus:
     input:
         variants=rules.generate_haplotypes.output.variants,
         reference=lambda wildcards: get_panel_row(wildcards).reference,
+        parts=[part + ".fa.gz" for part in CONSENSUS_PARTS],
+        indexes=[part + ".fa.gz.fai" for part in CONSENSUS_PARTS],
     output:
         fasta="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz",
         fai="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz.fai",
@@ -188,6 +229,7 @@ rule write_consensus:
         runtime=growing(120),
     params:
         individuals=settings.consensus.individuals,
+        parts=each("--parts", "parts"),
     shell:
         "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} "
-        "--out {output.fasta:q} --individuals {params.individuals} --log {log:q}"
+        "{params.parts} --out {output.fasta:q} --individuals {params.individuals} --log {log:q}"

@@ -258,15 +258,23 @@ def generate(sections, part, parts, **given):
 )
 @file_option("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
 @region_option
+@click.option("--part", type=Part(), help="Only this part of the individuals, such as 2/4.")
+@files_option("--parts", "parts", "FASTA files of --part, in order, to put together. Repeat.")
 @threads_option
 @logged
-def consensus(regions, region, chain, **given):
+def consensus(regions, region, chain, part, parts, **given):
     """Write personal haplotype sequences, as `bcftools consensus` does, in one pass."""
     from genoloom.stages.consensus import consensus as stage
     from genoloom.stages.consensus import consensus_of_regions
+    from genoloom.stages.gather_consensus import gather
 
-    if regions is None:
-        stage(**given, region=region, chain=chain)
+    if (part or parts) and (regions or chain or (part and parts)):
+        raise click.UsageError("--part and --parts exclude each other, --regions and --chain")
+    if parts:
+        names = ("variants", "out", "individuals")
+        gather(**{name: given[name] for name in names}, parts=parts)
+    elif regions is None:
+        stage(**given, region=region, chain=chain, part=part)
     elif region or chain:
         raise click.UsageError("--regions goes with neither --region nor --chain")
     else:

@@ -35,7 +35,7 @@ from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
 from genoloom.formats.text import create_text
-from genoloom.formats.variant_header import read_header
+from genoloom.formats.variant_header import BGZF_END, read_header
 from genoloom.formats.variant_process import ABSENT
 from genoloom.formats.variants import list_contigs
 
@@ -98,6 +98,7 @@ def consensus(
     chain: Path | None = None,
     threads: int = 1,
     contig: str | None = None,
+    part: tuple[int, int] | None = None,
 ) -> None:
     """Write every haplotype of each individual to one bgzip FASTA with .fai and .gzi.
 
@@ -121,6 +122,8 @@ def consensus(
         Haplotypes applied side by side.
     contig : str, optional
         Take this contig of a file of several.
+    part : (int, int), optional
+        Only this part (1-based) of so many of the individuals, for `gather`.
 
     Raises
     ------
@@ -137,9 +140,11 @@ def consensus(
         raise InputError(reference, found, expected=f"at least {end} bases")
     source = CallsFile(variants, contig, region)
     samples, left_out = without_spaces(source.samples)[:individuals], LeftOut()
+    number, parts = part or (1, 1)
+    low, high = len(samples) * (number - 1) // parts, len(samples) * number // parts
     files = [out, Path(f"{out}.fai"), Path(f"{out}.gzi"), *([chain] if chain else [])]
     with ExitStack() as stack:
-        part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
+        out_part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         template = scratch / "reference.fa"
         bases = fasta.fetch(contig, start - 1, end)
@@ -149,9 +154,9 @@ def consensus(
         pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=fork))
         packed = str(chain).endswith(".gz")
         chains = stack.enter_context(create_text(lift[0], packed)) if lift else None
-        with pysam.BGZFile(str(part), "wb") as handle:
-            for first in range(0, len(samples), OPEN_FILES):
-                group = range(first, min(first + OPEN_FILES, len(samples)))
+        with pysam.BGZFile(str(out_part), "wb") as handle:
+            for first in range(low, high, OPEN_FILES):
+                group = range(first, min(first + OPEN_FILES, high))
                 personal, haplotypes = _personal_files(source, fasta, group, scratch, left_out)
                 jobs = [
                     Job(template, path, h, f"{samples[individual]}_{h}")
@@ -176,11 +181,20 @@ def consensus(
                         leftover.unlink()
                 for path in personal:
                     path.unlink()
-                log.info("consensus: %d of %d individuals", group.stop, len(samples))
-        pysam.faidx(str(part))
-        Path(f"{part}.fai").replace(fai)
-        Path(f"{part}.gzi").replace(gzi)
+                log.info("consensus: %d of %d individuals", group.stop - low, high - low)
+        index_fasta(out_part, fai, gzi)
     left_out.tell()
+
+
+def index_fasta(fasta: Path, fai: Path, gzi: Path) -> None:
+    """Write the .fai and .gzi of a FASTA, of which they lie next to it under other names."""
+    if fasta.stat().st_size <= len(BGZF_END):  # a part without individuals
+        fai.touch()
+        gzi.write_bytes(bytes(8))
+        return
+    pysam.faidx(str(fasta))
+    Path(f"{fasta}.fai").replace(fai)
+    Path(f"{fasta}.gzi").replace(gzi)
 
 
 def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) -> None:

@@ -402,3 +402,26 @@ def test_the_same_bytes_whatever_the_threads(tmp_path):
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert made[0] == made[1]
     assert set(made[0]) == {"c.fa.gz", "c.fa.gz.fai", "c.fa.gz.gzi", "c.chain.gz"}
+
+
+def test_parts_of_the_individuals_give_the_same_bytes(tmp_path):
+    """In jobs of their own, one of them of nobody; and what is no part of these is refused."""
+    bases = write_reference(tmp_path / "ref.fa", np.random.default_rng(1), 300_000)
+    rows = [f"{p} {bases[p - 1]} {'A' if bases[p - 1] != 'A' else 'C'} 0|1 1|1" for p in (5, 99)]
+    vcf = write_vcf(tmp_path / "in.vcf.gz", rows, ["FIRST", "SECOND"])
+    words = "consensus", "--variants", vcf, "--reference", tmp_path / "ref.fa"
+    assert call_genoloom(*words, "--out", tmp_path / "whole.fa.gz").returncode == 0
+    parts = [tmp_path / f"{k}.fa.gz" for k in (1, 2, 3)]
+    for k, path in enumerate(parts, 1):
+        done = call_genoloom(*words, "--part", f"{k}/3", "--out", path)
+        assert done.returncode == 0, done.stderr
+    given = [word for path in parts for word in ("--parts", path)]
+    done = call_genoloom(*words, *given, "--out", tmp_path / "gathered.fa.gz")
+    assert done.returncode == 0, done.stderr
+    for suffix in ("", ".fai", ".gzi"):
+        whole, gathered = (tmp_path / f"{name}.fa.gz{suffix}" for name in ("whole", "gathered"))
+        assert whole.read_bytes() == gathered.read_bytes(), suffix
+    done = call_genoloom(*words, *given[-2:], "--out", tmp_path / "x.fa.gz")
+    assert done.returncode == 2
+    assert "not those of" in done.stderr
+    assert not (tmp_path / "x.fa.gz").exists()
