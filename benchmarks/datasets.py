@@ -99,7 +99,7 @@ SETS = {
         variants="human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz",
         contig="15",
         labels="human/1kgp_10ksnp_chr15/splits.tsv",
-        individual="individual",
+        individual="person",
         population="population",
         map="maps/b37/chr15.b37.gmap.gz",
     ),

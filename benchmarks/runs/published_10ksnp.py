@@ -79,7 +79,7 @@ def _rows(case: Case, split: str) -> list[dict]:
     _make_panel(prefix, arguments.data)
     panel = open_panel(prefix)
     labels = read_table(arguments.data / SETS["chr15"].labels)
-    roles = {row["individual"]: row[split] for row in labels}
+    roles = {row[SETS["chr15"].individual]: row[split] for row in labels}
     place.mkdir(parents=True, exist_ok=True)
     role = ["train" if roles[i] == "train" else "holdout" for i in panel.individuals.id]
     write_split(table, panel.individuals, role)
@@ -130,7 +130,8 @@ def _make_panel(prefix: Path, data: Path) -> None:
     individuals = prefix.with_name("samples.tsv")
     individuals.parent.mkdir(parents=True, exist_ok=True)
     columns = ["individual", "population"]
-    write_table(individuals, columns, read_table(data / chosen.labels))
+    labels = read_table(data / chosen.labels)
+    write_table(individuals, columns, [r | {"individual": r[chosen.individual]} for r in labels])
     options = PrepareOptions(min_mac=0, overlapping="keep")
     prepare(
         variants=data / chosen.variants, contig=chosen.contig, out=prefix, options=options,

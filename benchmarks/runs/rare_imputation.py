@@ -85,5 +85,5 @@ def measure(case: Case) -> Iterator[dict]:
 def published_halves(case: Case) -> np.ndarray:
     """Roles of the set of the published generators, str (n_individuals,)."""
     labels = read_table(case.arguments.data / SETS["chr15"].labels)
-    roles = {row["individual"]: row["split_half"] for row in labels}
+    roles = {row[SETS["chr15"].individual]: row["split_half"] for row in labels}
     return np.array([roles[name] for name in case.panel.individuals.id])
