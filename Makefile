@@ -51,7 +51,7 @@ test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
 
 test-run: $(STAMP)  ## Run the whole workflow in .test, with models that learn for seconds, and Snakemake's report
 	$(BIN)/snakemake --directory .test --cores $(CORES)
-	$(BIN)/snakemake --directory .test --report .test/report.zip
+	$(BIN)/snakemake --directory .test --report report.zip
 
 # CHAOS takes further options: make chaos CHAOS="--faults 40 --seed 7"
 chaos: $(STAMP)  ## Stop a small workflow at 20 random moments; it must end as if nothing had happened
