@@ -20,7 +20,7 @@ from genoloom.models.haplotype.copying_kernels import (
 )
 
 G = len(MATCHES)
-M, A = 7, 5  # parts of a block, and features of it (`copying_matches.Places`)
+M, A = 7, 5  # parts of a block, and features of it (`copying_matches.TableArrays`)
 PARTED = 1  # head whose weights are added up by parts
 # first features of a token that are weights: of heads, of the own population, by parts
 OF_HEAD, OF_OWN, OF_PART = 2 * G, 2 * G + S, 2 * G + 2 * S
@@ -48,9 +48,9 @@ def _log(x):
 
 
 @jit
-def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
+def _leave_out(b, r, rows, tables, k, before, rules, f, h, others):
     """Take a row's own individual out of its features; arguments as of `_features`."""
-    m, C, N = rows.matches, places.n_tokens[k], places.index.shape[1]
+    m, C, N = rows.matches, tables.n_tokens[k], tables.index.shape[1]
     for z in range(2):
         y = z if rows.slot[b] > 0 else 0
         for g in range(G):
@@ -65,17 +65,17 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
                 ):
                     continue
                 out += 1
-                c = places.index[k, j]
+                c = tables.index[k, j]
                 if c >= C:
                     continue
                 row = before + y * (N + 1) * C + c
-                n = np.int32(places.before[row + high * C]) - np.int32(places.before[row + low * C])
+                n = np.int32(tables.before[row + high * C]) - np.int32(tables.before[row + low * C])
                 for other in range(q + 1):  # both of the individual may carry it
                     t = rows.own[b, r, other]
                     if (
                         t >= 0
                         and m.own[b, r, other] >= rules.lengths[g]
-                        and places.index[k, t] == c
+                        and tables.index[k, t] == c
                     ):
                         n -= 1
                 f[i, r * C + c] = rules.logs[n]
@@ -85,12 +85,12 @@ def _leave_out(b, r, rows, places, k, before, rules, f, h, others):
 
 
 @jit
-def _features(b, rows, places, k, before, rules, f, h, others, sums):
+def _features(b, rows, tables, k, before, rules, f, h, others, sums):
     """Features of the tokens of a batch, f (F, R C), of its rows, h (H, R), and others who carry
     each token, (R C,). before : as of `_match`; sums : memory for the weights of groups, (U, R).
     """
-    m, table, logs = rows.matches, places.before, rules.logs
-    C, N = places.n_tokens[k], places.index.shape[1]
+    m, table, logs = rows.matches, tables.before, rules.logs
+    C, N = tables.n_tokens[k], tables.index.shape[1]
     for r in range(LANES):
         base = r * C
         for z in range(2):
@@ -110,23 +110,23 @@ def _features(b, rows, places, k, before, rules, f, h, others, sums):
         for c in range(C):
             others[base + c] = np.int32(table[before + N * C + c])
         if max(rows.own[b, r, 0], rows.own[b, r, 1]) >= 0:
-            _leave_out(b, r, rows, places, k, before, rules, f, h, others)
+            _leave_out(b, r, rows, tables, k, before, rules, f, h, others)
     n, P, Q = LANES * C, rows.by_block[b], rows.own_by_block[b]
     for s in range(S):
         for r in range(LANES):
             for c in range(C):
                 f[OF_HEAD + s, r * C + c] = P[c, s * LANES + r]
                 f[OF_OWN + s, r * C + c] = Q[c, s * LANES + r]
-    U = places.begins[k + 1] - places.begins[k]
+    U = tables.begins[k + 1] - tables.begins[k]
     for part in range(M):
-        at = places.begins[k] * M + part * U
+        at = tables.begins[k] * M + part * U
         sums[:U] = 0
         for u in range(U):
-            group = places.groups[at + u]
+            group = tables.groups[at + u]
             for r in range(LANES):
                 sums[group, r] += P[u, PARTED * LANES + r]
         for c in range(C):
-            group = places.groups[at + c]
+            group = tables.groups[at + c]
             for r in range(LANES):
                 f[OF_PART + part, r * C + c] = sums[group, r]
     for i in range(OF_HEAD, N_TOKEN):
@@ -136,20 +136,20 @@ def _features(b, rows, places, k, before, rules, f, h, others, sums):
             for z in range(2):
                 h[2 * G + z * S + s, r] = rows.log_probability[b, z, s * LANES + r]
         for i in range(A):
-            h[2 * G + 2 * S + i, r] = places.about[k, i]
+            h[2 * G + 2 * S + i, r] = tables.about[k, i]
 
 
 @jit
-def features(rows, places, rules):
-    """Of every batch at the first of `places`: f (B, R, C, F), h (B, R, H), others (B, R, C)."""
-    B, C, F = len(rows.slot), places.n_tokens[0], N_TOKEN
+def features(rows, tables, rules):
+    """Of every batch at the first of `tables`: f (B, R, C, F), h (B, R, H), others (B, R, C)."""
+    B, C, F = len(rows.slot), tables.n_tokens[0], N_TOKEN
     f, h = np.empty((B, LANES, C, F), np.float32), np.empty((B, LANES, N_ROW), np.float32)
-    sums = np.empty((places.begins[1], LANES), np.float32)
+    sums = np.empty((tables.begins[1], LANES), np.float32)
     others = np.empty((B, LANES, C), np.float32)
     x, n = np.empty((F, LANES * C), np.float32), np.empty(LANES * C, np.float32)
     y = np.empty((N_ROW, LANES), np.float32)
     for b in range(B):
-        _features(b, rows, places, np.int64(0), np.int64(0), rules, x, y, n, sums)
+        _features(b, rows, tables, np.int64(0), np.int64(0), rules, x, y, n, sums)
         for r in range(LANES):
             for c in range(C):
                 others[b, r, c] = n[r * C + c]
@@ -212,9 +212,9 @@ class Workspace(NamedTuple):
 
 
 @jit
-def _workspace(places, network):
-    C, H = places.n_tokens.max(), len(network.w_row)
-    U, n = (places.begins[1:] - places.begins[:-1]).max(), LANES * C
+def _workspace(tables, network):
+    C, H = tables.n_tokens.max(), len(network.w_row)
+    U, n = (tables.begins[1:] - tables.begins[:-1]).max(), LANES * C
     return Workspace(
         np.zeros(network.w_token.shape[1] * n, np.float32), np.empty(H * n, np.float32),
         np.empty(H * n, np.float32),
@@ -226,9 +226,9 @@ def _workspace(places, network):
 
 
 @jit
-def _logits(b, rows, places, k, before, rules, network, carriers, workspace):
+def _logits(b, rows, tables, k, before, rules, network, carriers, workspace):
     """Unnormalised log-chances of the tokens of a batch at block k, in workspace.logits (R C,)."""
-    C = places.n_tokens[k]
+    C = tables.n_tokens[k]
     n = LANES * C
     H, F = len(network.w_row), N_TOKEN
     wide = network.w_token.shape[1]  # F filled up to a multiple of 8
@@ -238,7 +238,7 @@ def _logits(b, rows, places, k, before, rules, network, carriers, workspace):
         workspace.z2[: H * n].reshape(H, n),
     )
     h, row, y, others = workspace.h, workspace.row, workspace.logits, workspace.others
-    _features(b, rows, places, k, before, rules, x, h, others, workspace.sums)
+    _features(b, rows, tables, k, before, rules, x, h, others, workspace.sums)
     for i in range(F, wide):
         for q in range(n):
             x[i, q] = 0
@@ -274,14 +274,14 @@ def _logits(b, rows, places, k, before, rules, network, carriers, workspace):
 
 
 @jit
-def logits(rows, places, rules, network, carriers):
-    """Unnormalised log-chance of each token of the first of `places` for each row, float32 (B, R,
+def logits(rows, tables, rules, network, carriers):
+    """Unnormalised log-chance of each token of the first of `tables` for each row, float32 (B, R,
     C); -inf where fewer than `carriers` others have it.
     """
-    B, C = len(rows.slot), places.n_tokens[0]
-    workspace, out = _workspace(places, network), np.empty((B, LANES, C), np.float32)
+    B, C = len(rows.slot), tables.n_tokens[0]
+    workspace, out = _workspace(tables, network), np.empty((B, LANES, C), np.float32)
     for b in range(B):
-        _logits(b, rows, places, np.int64(0), np.int64(0), rules, network, carriers, workspace)
+        _logits(b, rows, tables, np.int64(0), np.int64(0), rules, network, carriers, workspace)
         for r in range(LANES):
             for c in range(C):
                 out[b, r, c] = workspace.logits[r * C + c]
@@ -291,7 +291,7 @@ def logits(rows, places, rules, network, carriers):
 @jit
 def proceed(
     rows,
-    places,
+    tables,
     n_slots,
     rules,
     network,
@@ -309,7 +309,7 @@ def proceed(
 
     Parameters
     ----------
-    places : Places
+    tables : TableArrays
         K blocks or, where the contig goes on, K + 1: the rows then come before the last one.
     n_slots : int
         P + 1.
@@ -331,16 +331,16 @@ def proceed(
     bool
         Whether all chances were finite.
     """
-    N = places.index.shape[1]
-    workspace = _workspace(places, network)
-    y, chance = workspace.logits, np.empty(places.n_tokens.max(), np.float64)
+    N = tables.index.shape[1]
+    workspace = _workspace(tables, network)
+    y, chance = workspace.logits, np.empty(tables.n_tokens.max(), np.float64)
     sound = True
     for b in range(len(rows.slot)):
         before = np.int64(0)  # a literal would be compiled for as another type
         for k in range(len(row)):
-            C = places.n_tokens[k]
+            C = tables.n_tokens[k]
             if not told:
-                _logits(b, rows, places, k, before, rules, network, carriers, workspace)
+                _logits(b, rows, tables, k, before, rules, network, carriers, workspace)
                 for r in range(LANES):
                     highest, total = np.float64(-np.inf), 0.0
                     for c in range(C):
@@ -355,14 +355,14 @@ def proceed(
                     token = 0
                     while token < C - 1 and chance[token] <= uniforms[k, b, r] * total:
                         token += 1
-                    row[k, b, r] = places.ids[places.begins[k] + token] ^ mutations[k, b, r]
-            if k + 1 < len(places.n_tokens):
+                    row[k, b, r] = tables.ids[tables.begins[k] + token] ^ mutations[k, b, r]
+            if k + 1 < len(tables.n_tokens):
                 advance(
                     b,
                     rows,
                     row[k, b],
                     called[k, b],
-                    places,
+                    tables,
                     k,
                     before,
                     n_slots,

@@ -6,8 +6,8 @@ company. Batches go one after the other, each through many blocks, so that a bat
 in the processor's cache.
 
 Letters in shapes: B batches, R = LANES rows of a batch, N templates (ordered by population), K
-consecutive blocks, U distinct blocks of the templates at one place, the C tokens first, S recurrent
-heads, G lengths of match, L sites per block.
+consecutive blocks, U distinct blocks of the templates at one position, the C tokens first, S
+recurrent heads, G lengths of match, L sites per block.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Rows(NamedTuple):
     weights : ndarray, float32, shape (B, N, S * R)
         Of each template, by head.
     by_block : ndarray, float32, shape (B, >= U, S * R)
-        Sums of these over the templates of each distinct block at the present place.
+        Sums of these over the templates of each distinct block at the present block.
     own_by_block : ndarray, float32, shape (B, >= U, S * R)
         The same over the templates of the row's population.
     log_probability : ndarray, float32, shape (B, 2, S * R)
@@ -64,7 +64,7 @@ class Rows(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What is the same at every place.
+    """What is the same at every block.
 
     Attributes
     ----------
@@ -152,19 +152,19 @@ def _known(row, called, full, ids, P, r):
 
 
 @jit
-def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
+def _match(b, rows, x, known, tables, k, before, n_slots, rules, L, found):
     """Take the present block of a batch into what of the templates equals its rows. before : where
-    the block's counts begin in `places.before`.
+    the block's counts begin in `tables.before`.
     """
-    m, C, N = rows.matches, places.n_tokens[k], places.index.shape[1]
-    begins, stops = places.begins[k], places.begins[k + 1]
+    m, C, N = rows.matches, tables.n_tokens[k], tables.index.shape[1]
+    begins, stops = tables.begins[k], tables.begins[k + 1]
     width = stops - begins + 1
     column = (begins + k) * n_slots
     for r in range(LANES):
         i, u = -1, 0
         if known[r]:
-            i = ends(x[r], L, rules.rest, places.ids, places.ranked, begins, stops, found)
-            u = places.ranked[begins + max(i, 0)]
+            i = ends(x[r], L, rules.rest, tables.ids, tables.ranked, begins, stops, found)
+            u = tables.ranked[begins + max(i, 0)]
         follow(
             m,
             b,
@@ -177,7 +177,7 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
             found,
             rules.whole,
             rules.rest,
-            places,
+            tables,
             k,
             C,
             before,
@@ -188,7 +188,7 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
         slot = rows.slot[b]
         if slot > 0:
             follow(
-                m, b, r, 1, 1, i, u, known[r], found, rules.whole, rules.rest, places, k, C,
+                m, b, r, 1, 1, i, u, known[r], found, rules.whole, rules.rest, tables, k, C,
                 before + (N + 1) * C,
                 column + slot * width, rows.first[b], rows.stop[b],
             )  # fmt: skip
@@ -196,7 +196,7 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
             j = rows.own[b, r, z]
             if j < 0:
                 continue
-            differs = places.ids[begins + places.index[k, j]] ^ x[r]
+            differs = tables.ids[begins + tables.index[k, j]] ^ x[r]
             if not known[r]:
                 m.own[b, r, z] = 0
             elif differs == 0:
@@ -209,9 +209,9 @@ def _match(b, rows, x, known, places, k, before, n_slots, rules, L, found):
 
 
 @jit
-def _weigh(b, rows, places, k, scale, jump, following, n_next):
+def _weigh(b, rows, tables, k, scale, jump, following, n_next):
     """The pass over all templates for a batch, who leaves the rows' own individuals out."""
-    w, P, Q, now = rows.weights[b], rows.by_block[b], rows.own_by_block[b], places.index[k]
+    w, P, Q, now = rows.weights[b], rows.by_block[b], rows.own_by_block[b], tables.index[k]
     first, stop = rows.first[b], rows.stop[b]
     P[:n_next] = 0
     _pass(w[first:stop], scale, now[first:stop], following[first:stop], jump[1], P)
@@ -234,10 +234,10 @@ def _weigh(b, rows, places, k, scale, jump, following, n_next):
 
 
 @jit
-def start(rows, places, rules):
-    """Nothing precedes the first of `places`."""
-    N = places.index.shape[1]
-    scale = np.zeros((places.begins[1], WIDE), np.float32)
+def start(rows, tables, rules):
+    """Nothing precedes the first of `tables`."""
+    N = tables.index.shape[1]
+    scale = np.zeros((tables.begins[1], WIDE), np.float32)
     jump = np.empty((2, WIDE), np.float32)
     for b in range(len(rows.slot)):
         for r in range(LANES):
@@ -246,20 +246,20 @@ def start(rows, places, rules):
         jump[0], jump[1] = rules.shares[rows.slot[b]]
         rows.weights[b] = 0
         rows.log_probability[b] = 0
-        _weigh(b, rows, places, np.int64(0), scale, jump, places.index[0], places.begins[1])
+        _weigh(b, rows, tables, np.int64(0), scale, jump, tables.index[0], tables.begins[1])
 
 
 @jit
-def advance(b, rows, row, called, places, k, before, n_slots, rules, L, workspace):
+def advance(b, rows, row, called, tables, k, before, n_slots, rules, L, workspace):
     """Take block k of a batch in, and add up what is known of block k + 1."""
     full = np.uint32((np.uint64(1) << np.uint64(L)) - np.uint64(1))
-    ids = places.ids[places.begins[k] : places.begins[k + 1]]
+    ids = tables.ids[tables.begins[k] : tables.begins[k + 1]]
     for r in range(LANES):
         workspace.x[r], workspace.known[r] = _known(
             row[r], called[r], full, ids, rows.by_block[b], r
         )
     _match(
-        b, rows, workspace.x, workspace.known, places, k, before, n_slots, rules, L, workspace.found
+        b, rows, workspace.x, workspace.known, tables, k, before, n_slots, rules, L, workspace.found
     )
     _read(ids, row, called, rules, rows.by_block[b], workspace.scale, rows.log_probability[b])
     for z in range(2):
@@ -270,10 +270,10 @@ def advance(b, rows, row, called, places, k, before, n_slots, rules, L, workspac
     _weigh(
         b,
         rows,
-        places,
+        tables,
         k,
         workspace.scale,
         workspace.jump,
-        places.index[k + 1],
-        places.begins[k + 2] - places.begins[k + 1],
+        tables.index[k + 1],
+        tables.begins[k + 2] - tables.begins[k + 1],
     )

@@ -9,8 +9,8 @@ templates.
 Two orders are kept: that of all templates, and that within each population, one population after
 the other. A *slot* is all templates (0) or a population (from 1 on).
 
-Letters in shapes: N templates, P populations, U distinct blocks at one place, the C tokens first, G
-lengths of match, R rows of a batch, L sites per block, D intervals.
+Letters in shapes: N templates, P populations, U distinct blocks at one position, the C tokens
+first, G lengths of match, R rows of a batch, L sites per block, D intervals.
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ N_INTERVALS = DEEPEST + 2
 LONGEST = 30_000  # sites, where the count of matching sites ends
 
 
-class Places(NamedTuple):
+class TableArrays(NamedTuple):
     """Consecutive blocks; tables of one kind lie end to end in one array.
 
     Attributes
@@ -38,7 +38,7 @@ class Places(NamedTuple):
         Which of them each template has.
     ranked : ndarray, uint16, shape (sum of U,)
         The distinct blocks in rising order of their alleles read as a number, the last site first.
-    after : ndarray, int32, flat (K, P + 1, U + 1)
+    cumulative : ndarray, int32, flat (K, P + 1, U + 1)
         By slot: where in the order after the block the templates begin whose block has this rank.
     before : ndarray, uint16, flat (K, 2, N + 1, C)
         How many of the first templates of each order carry each token.
@@ -125,7 +125,7 @@ def tabulate(index, rank, population, order, cumulative, before, came, after, ru
         for i in range(1, cumulative.shape[1]):
             cumulative[slot, i] += cumulative[slot, i - 1]
         first = cumulative[slot, -1] if slot > 0 else 0
-    place = cumulative.copy()
+    free = cumulative.copy()
     for z in range(2):
         before[z, 0] = 0
         runs[z] = 1
@@ -134,8 +134,8 @@ def tabulate(index, rank, population, order, cumulative, before, came, after, ru
             u = index[j]
             runs[z] += t > 0 and u != index[order[z, t - 1]]
             slot = 1 + population[j] if z == 1 else 0
-            q = place[slot, rank[u]]
-            place[slot, rank[u]] += 1
+            q = free[slot, rank[u]]
+            free[slot, rank[u]] += 1
             came[z, q] = t
             after[z, q] = j
             for c in range(C):
@@ -206,7 +206,7 @@ def _follow(t, u, C, before, row, first, came, k, o, low, high):
 
 
 @jit
-def follow(m, b, r, z, o, i, u, known, found, whole, rest, places, k, C, row, column, first, stop):
+def follow(m, b, r, z, o, i, u, known, found, whole, rest, tables, k, C, row, column, first, stop):
     """Take a row's block in, by one slot.
 
     Parameters
@@ -222,12 +222,12 @@ def follow(m, b, r, z, o, i, u, known, found, whole, rest, places, k, C, row, co
     whole, rest : int64 (G,)
         Lengths that are asked for, rising: whole blocks, and sites alongside.
     row, column : int
-        Where the order's counts begin in `places.before`, and the slot's places in
-    `places.cumulative`. first, stop : int
+        Where the order's counts begin in `tables.before`, and the slot's in `tables.cumulative`.
+    first, stop : int
         Where the slot begins and ends.
     """
     low, high, reach = m.low, m.high, m.reach
-    before, cumulative, came = places.before, places.cumulative, places.came
+    before, cumulative, came = tables.before, tables.cumulative, tables.came
     more0, more1 = np.int32(0), np.int32(0)  # that equal this block, and the end of the one before
     last = 0
     if i >= 0:

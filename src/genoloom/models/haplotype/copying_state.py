@@ -8,7 +8,7 @@ import numpy as np
 from genoloom.models.haplotype import copying_kernels as kernels
 from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
 from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
-from genoloom.models.haplotype.copying_matches import Matches, Places
+from genoloom.models.haplotype.copying_matches import Matches, TableArrays
 from genoloom.models.haplotype.templates import BlockTable, BlockTables, TemplatePanel
 from genoloom.models.layers import refuse_non_finite
 
@@ -77,7 +77,7 @@ class CopyingState:
         )  # fmt: skip
         self.tables, self.k = BlockTables(panel, self.start), self.start
         self._make_room(self.k)
-        kernels.start(self.rows, self.tables.places(self.k, self.k + 1), self.rules)
+        kernels.start(self.rows, self.tables.arrays(self.k, self.k + 1), self.rules)
 
     @property
     def table(self) -> BlockTable:
@@ -94,7 +94,7 @@ class CopyingState:
         )
 
     def _make_room(self, *blocks: int) -> None:
-        """For sums over the distinct blocks of some places."""
+        """For sums over the distinct blocks of some blocks."""
         by_block = self.rows.by_block
         most = max(len(self.tables.table(k).ids) for k in blocks)
         if by_block.shape[1] < most:
@@ -192,7 +192,8 @@ class CopyingState:
             np.ascontiguousarray(x, dtype=np.uint32) for x in (row, called, mutations)
         )
         sound = proceed(
-            self.rows, self.tables.places(self.k, stop), panel.n_populations + 1, self.rules, network,
+            self.rows, self.tables.arrays(self.k, stop), panel.n_populations + 1, self.rules,
+            network,
             panel.carriers, panel.block,
             told, called, float(temperature), np.array(factors, dtype=np.float32),
             np.ascontiguousarray(uniforms), mutations, row,
@@ -201,8 +202,8 @@ class CopyingState:
         self.k = min(self.k + len(row), panel.n_blocks)
         self.tables.forget(self.k)
 
-    def _here(self) -> Places:
-        return self.tables.places(self.k, self.k + 1)
+    def _here(self) -> TableArrays:
+        return self.tables.arrays(self.k, self.k + 1)
 
     def fork(self) -> "CopyingState":
         """A copy that goes on by itself."""

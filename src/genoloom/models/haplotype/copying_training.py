@@ -1,5 +1,5 @@
 """The network that weighs what templates say of the next block, and its training; the same weights
-at every place.
+at every block.
 
 Letters in shapes: n rows, C tokens, F features of a token, H features of a row, W width.
 """

@@ -54,7 +54,7 @@ class Critic(nn.Module):
         self.register_buffer("covariance", torch.from_numpy(covariance).float(), persistent=False)
         self.site = nn.Parameter(torch.randn(n_blocks, block, width) / math.sqrt(block))
         self.batch = nn.Parameter(torch.randn(n_blocks, 2 * block, width) / math.sqrt(block))
-        self.place = nn.Parameter(torch.zeros(n_blocks, width))
+        self.position = nn.Parameter(torch.zeros(n_blocks, width))
         self.body = Convolutions(width)
         self.score = nn.Linear(width, 1)
         self.population = nn.Embedding(n_populations, width)
@@ -67,7 +67,7 @@ class Critic(nn.Module):
         row whatever its batch.
         """
         blocks = slice(start, start + alleles.shape[1])
-        x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.place[blocks]
+        x = torch.einsum("btl,tlw->btw", 2 * alleles - 1, self.site[blocks]) + self.position[blocks]
         if not alone:  # else as in a batch with the statistics of the training rows
             x = x + torch.einsum(
                 "tl,tlw->tw", self.batch_statistics(alleles, blocks), self.batch[blocks]

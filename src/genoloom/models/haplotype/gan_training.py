@@ -344,16 +344,16 @@ def crossovers(
     if stop - start <= match:
         return source
     multipliers = rng.integers(1, 2**63, size=match, dtype=np.uint64)
-    for place in np.sort(
+    for position in np.sort(
         rng.integers(start + match, stop, size=-(-(stop - start) // BLOCKS_A_CROSSOVER))
     ):
         key = (
-            tokens[:, place - match : place].astype(np.uint64) + np.uint64(1)
+            tokens[:, position - match : position].astype(np.uint64) + np.uint64(1)
         ) @ multipliers ^ population.astype(np.uint64)
         order = np.argsort(key, kind="stable")
-        own = key[source[:, place - start]]
+        own = key[source[:, position - start]]
         left, right = (np.searchsorted(key[order], own, side=side) for side in ("left", "right"))
-        source[:, place - start :] = order[rng.integers(left, right)][:, None]
+        source[:, position - start :] = order[rng.integers(left, right)][:, None]
     return source
 
 

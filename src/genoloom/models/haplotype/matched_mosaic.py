@@ -62,7 +62,7 @@ class MatchedMosaicGenerator(MosaicGenerator):
 
 
 class _Crossovers:
-    """What each row copies, and where it wants to cross over next; places are between bytes of
+    """What each row copies, and where it wants to cross over next; boundaries are between bytes of
     eight sites.
     """
 
@@ -78,7 +78,7 @@ class _Crossovers:
         group = np.where(templates.few, len(templates.few), np.arange(len(templates.few)))[
             generator.population
         ]
-        self.place_cm, self.must_match = _places(
+        self.boundary_cm, self.must_match = _boundaries(
             generator.map_cm, generator.options.match, generator.options.match_cm
         )
         self.pbwt = BytewisePbwt(
@@ -86,48 +86,48 @@ class _Crossovers:
         )
         self.next_cm = self._draw(0, np.arange(len(seed)))
 
-    def _draw(self, place: int, rows: np.ndarray) -> np.ndarray:
+    def _draw(self, boundary: int, rows: np.ndarray) -> np.ndarray:
         """Where the rows want to cross over next: at an exponential distance, which has no
         memory.
         """
-        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), place))
-        return self.place_cm[place] - self.segment_cm * np.log1p(-uniforms)
+        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), boundary))
+        return self.boundary_cm[boundary] - self.segment_cm * np.log1p(-uniforms)
 
     def advance(self, alleles: np.ndarray) -> None:
         """Go on by one byte, `alleles` of the training haplotypes; rows that want to and can cross
         over after it.
         """
         self.pbwt.push(alleles)
-        place = self.pbwt.n_bytes
-        if place == len(self.place_cm):
+        boundary = self.pbwt.n_bytes
+        if boundary == len(self.boundary_cm):
             return  # the contig ends
-        waited = (self.place_cm[place] - self.next_cm) / self.segment_cm
+        waited = (self.boundary_cm[boundary] - self.next_cm) / self.segment_cm
         wanting = np.flatnonzero(waited >= 0)
         if len(wanting) == 0:
             return
         halvings = np.minimum(waited[wanting], FOREVER).astype(np.int64)
-        length = self.must_match[place] >> halvings
+        length = self.must_match[boundary] >> halvings
         rank = None
-        for needed in np.unique(length[length <= place]):
+        for needed in np.unique(length[length <= boundary]):
             if rank is None:
                 rank = np.empty(len(self.pbwt.order), dtype=np.int64)
                 rank[self.pbwt.order] = np.arange(len(rank))
-            self._cross(place, wanting[length == needed], int(needed), rank)
+            self._cross(boundary, wanting[length == needed], int(needed), rank)
 
-    def _cross(self, place: int, rows: np.ndarray, length: int, rank: np.ndarray) -> None:
+    def _cross(self, boundary: int, rows: np.ndarray, length: int, rank: np.ndarray) -> None:
         begins = self.pbwt.runs(length)
         own = rank[self.present[rows]]
         run = np.searchsorted(begins, own, side="right") - 1
         others = begins[run + 1] - begins[run] - 1
         able = others > 0
         rows, own, first, others = rows[able], own[able], begins[run[able]], others[able]
-        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), TEMPLATE + place))
+        uniforms = paired_uniforms(self.seed[rows], np.full(len(rows), TEMPLATE + boundary))
         chosen = first + (uniforms * others).astype(np.int64)
         self.present[rows] = self.pbwt.order[chosen + (chosen >= own)]
-        self.next_cm[rows] = self._draw(place, rows)
+        self.next_cm[rows] = self._draw(boundary, rows)
 
 
-def _places(map_cm: np.ndarray, match: int, match_cm: float) -> tuple[np.ndarray, np.ndarray]:
+def _boundaries(map_cm: np.ndarray, match: int, match_cm: float) -> tuple[np.ndarray, np.ndarray]:
     """Genetic position of the first site of each byte, and how many bytes before it must agree
     there.
 

@@ -1,4 +1,4 @@
-"""Haplotypes that others are copied from: their distinct blocks, place by place."""
+"""Haplotypes that others are copied from: their distinct blocks, block by block."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.models.haplotype.copying_matches import Places, tabulate
+from genoloom.models.haplotype.copying_matches import TableArrays, tabulate
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.panel import HaplotypeSource
 
@@ -22,7 +22,7 @@ OWN_SHARE = 0.5
 
 @dataclass(frozen=True)
 class BlockTable:
-    """The templates at one place.
+    """The templates at one block.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class BlockTable:
         Sites at which a block that is no token differs from its nearest token; 0 for tokens.
     differs : ndarray, int64, shape (L,)
         Templates that differ there.
-    ranked, after, before, came, groups, about : ndarray
-        As of `genoloom.models.haplotype.copying_matches.Places`.
+    ranked, cumulative, before, came, groups, about : ndarray
+        As of `genoloom.models.haplotype.copying_matches.TableArrays`.
     """
 
     ids: np.ndarray
@@ -210,7 +210,7 @@ class BlockTables:
         for old in [x for x in self.tables if x < k - REMEMBERED]:
             del self.tables[old]
 
-    def places(self, first: int, stop: int) -> Places:
+    def arrays(self, first: int, stop: int) -> TableArrays:
         """Blocks [first, stop), for the compiled loops."""
         tables = [self.table(k) for k in range(first, stop)]
         together = {
@@ -220,7 +220,7 @@ class BlockTables:
         names = ("index", "came", "about")
         side_by_side = {name: np.stack([getattr(x, name) for x in tables]) for name in names}
         begins = np.cumsum([0, *(len(x.ids) for x in tables)])
-        return Places(
+        return TableArrays(
             begins=begins,
             n_tokens=np.array([x.n_tokens for x in tables]),
             **together,

@@ -93,14 +93,14 @@ class PackedRows:
         multipliers = rng.integers(1, 2**63, size=(2, width), dtype=np.uint64)
         if max(first, width) >= last:
             return source
-        for place in np.sort(rng.integers(max(first, width), last, size=breakpoints)):
-            key = self.ones[:, place - width : place].astype(np.uint64) @ multipliers[0]
-            key += self.called[:, place - width : place].astype(np.uint64) @ multipliers[1]
+        for position in np.sort(rng.integers(max(first, width), last, size=breakpoints)):
+            key = self.ones[:, position - width : position].astype(np.uint64) @ multipliers[0]
+            key += self.called[:, position - width : position].astype(np.uint64) @ multipliers[1]
             key ^= group.astype(np.uint64)
             order = np.argsort(key, kind="stable")
-            own = key[source[:, place - first]]
+            own = key[source[:, position - first]]
             left, right = (
                 np.searchsorted(key[order], own, side=side) for side in ("left", "right")
             )
-            source[:, place - first :] = order[rng.integers(left, right)][:, None]
+            source[:, position - first :] = order[rng.integers(left, right)][:, None]
         return source

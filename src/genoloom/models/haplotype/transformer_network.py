@@ -97,8 +97,8 @@ class HaplotypeTransformer(nn.Module):
         blocks = slice(start, start + alleles.shape[1])
         signed = torch.where(alleles >= 0, 2.0 * alleles - 1, 0.0)
         x = torch.einsum("btl,tlw->btw", signed, self.site_in[blocks])
-        places = torch.arange(alleles.shape[1], device=x.device)
-        known = self.token_in[blocks][places, token.clamp(min=0)]  # (B, T, W)
+        positions = torch.arange(alleles.shape[1], device=x.device)
+        known = self.token_in[blocks][positions, token.clamp(min=0)]  # (B, T, W)
         return x + known * (token >= 0)[..., None]
 
     def forward(

@@ -53,8 +53,10 @@ def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | Ga
     place.
     """
     length = min(options.context, n_blocks)
-    places = n_blocks + length - 1  # where a window may start, as in `TransformerTraining._batch`
-    wanted = math.ceil(epochs(n_rows) * n_rows * places / length / options.batch)
+    positions = (
+        n_blocks + length - 1
+    )  # where a window may start, as in `TransformerTraining._batch`
+    wanted = math.ceil(epochs(n_rows) * n_rows * positions / length / options.batch)
     if wanted > 2 * MOST_STEPS and options.minutes is None:
         log.warning(
             "many haplotypes or blocks: %d steps are %.1f epochs instead "

@@ -70,7 +70,7 @@ from genoloom.models.sequence.markov import (
     read_settings,
     unpack_counts,
 )
-from genoloom.models.sequence.transformer_network import BEGIN, Cache, SequenceTransformer
+from genoloom.models.sequence.transformer_network import BOS, Cache, SequenceTransformer
 from genoloom.models.sequence.transformer_training import (
     FOLDS,
     TransformerTraining,
@@ -265,7 +265,7 @@ class TransformerGenerator(SequenceGenerator):
             label = np.concatenate([label, np.full(B, self.model.unlabelled)])
         views = 2 if guided else 1
         cache, state = Cache(self.model, views * B, T), MixtureState(self.mixture, B, T)
-        label, before = torch.from_numpy(label), torch.full((views * B, 1), BEGIN)
+        label, before = torch.from_numpy(label), torch.full((views * B, 1), BOS)
         bases, log_prob = np.empty((B, T), dtype=np.uint8), np.empty((B, T))
         for t in range(T):
             forecast, context_counts = (

@@ -14,7 +14,7 @@ from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.labels import LabelPatterns
 from genoloom.sequence_config import SequenceTransformerOptions
 
-BEGIN = 5  # token before the first base; bases are 0..4
+BOS = 5  # token before the first base; bases are 0..4
 TAPS, DILATIONS = 4, (1, 4, 16, 64)  # the convolutions read 256 bases back
 SUFFIX_POSITIONS, MISSING = 16, 32  # distances from the cut that differ, after and before it
 
@@ -36,7 +36,7 @@ class Cache:
         self.length = 0  # bases so far, without the suffix
         if model.kmers:
             # the tokens of the last bases
-            self.recent = torch.full((rows, model.kmers.size), BEGIN)
+            self.recent = torch.full((rows, model.kmers.size), BOS)
             self.attended = torch.zeros(
                 rows, 1, width
             )  # output of the attention on the words so far
@@ -126,7 +126,7 @@ class KmerEmbedding(nn.Module):
         """Vectors (B, J, W) of the words before each position that begins one, of the tokens before
         every position, int64 (B, T).
         """
-        padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BEGIN)
+        padded = nn.functional.pad(tokens, (self.size - 1, 0), value=BOS)
         return self.vectors(padded.unfold(1, self.size, self.size))
 
     def vectors(self, kmers: torch.Tensor) -> torch.Tensor:
@@ -240,7 +240,7 @@ class SequenceTransformer(nn.Module):
         Parameters
         ----------
         before : int64, shape (B, T)
-            The base before each one; `BEGIN` before the first.
+            The base before each one; `BOS` before the first.
         forecast : float32, shape (B, T, R, 4)
             Log-probabilities of every component.
         context_counts : float32, shape (B, T, C)

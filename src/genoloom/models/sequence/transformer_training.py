@@ -13,7 +13,7 @@ from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.context_mixing import ContextMixture
 from genoloom.models.sequence.labels import LabelPatterns
-from genoloom.models.sequence.transformer_network import BEGIN
+from genoloom.models.sequence.transformer_network import BOS
 from genoloom.sequences import OTHER, reverse_complement
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun
@@ -26,7 +26,7 @@ SCORE_ROWS = 64
 def tokens_before(bases: np.ndarray) -> torch.Tensor:
     """The token before each base, int64 (B, T), of bases uint8 (B, T)."""
     before = np.roll(bases, 1, axis=1).astype(np.int64)
-    before[:, 0] = BEGIN
+    before[:, 0] = BOS
     return torch.from_numpy(before)
 
 

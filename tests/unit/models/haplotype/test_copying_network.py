@@ -346,7 +346,7 @@ def test_exchanged_tails_are_scored_by_the_likelihood(eleven_sites):
     straight = (
         eleven_sites.log_likelihood(source(rows), np.zeros(6, dtype=int)).reshape(-1, 2).sum(axis=1)
     )
-    places = 0
+    arrays = 0
     for site, gain in eleven_sites.switch_log_odds(source(rows), np.zeros(6, dtype=int)):
         crossed = rows.copy()
         crossed[0::2, site:], crossed[1::2, site:] = rows[1::2, site:], rows[0::2, site:]
@@ -356,8 +356,8 @@ def test_exchanged_tails_are_scored_by_the_likelihood(eleven_sites):
             .sum(axis=1)
         )
         np.testing.assert_allclose(gain, exchanged - straight, atol=1e-4)
-        places += 1
-    assert places == eleven_sites.panel.n_blocks - 1
+        arrays += 1
+    assert arrays == eleven_sites.panel.n_blocks - 1
 
 
 def test_what_is_filled_in_follows_the_conditional_distribution(eleven_sites, everything):

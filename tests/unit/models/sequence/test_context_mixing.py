@@ -80,7 +80,7 @@ def test_own_counts_are_those_of_a_search_through_the_text():
                 np.testing.assert_array_equal(counts[t, m], expected)
 
 
-def test_every_rung_sums_to_one_and_steps_equal_the_whole(mixture, data):
+def test_every_component_sums_to_one_and_steps_equal_the_whole(mixture, data):
     bases = data.bases[data.validation].copy()
     bases[:, 40] = 4
     forecast, log_counts = mixture.forecast_bases(bases)
@@ -197,7 +197,7 @@ def test_generators_come_back_from_their_state_and_score_what_they_say(kind, dat
         )
 
 
-def test_unused_rungs_change_nothing(data):
+def test_unused_components_change_nothing(data):
     bare = replace(SETTINGS, position_power=0.0, own_power=0.0, memory_weights=(0.0,) * len(MEMORY))
     forecast = ContextMixture(bare, [count(data, ~data.validation, 3, 2)]).forecast_bases(
         data.bases[:3]

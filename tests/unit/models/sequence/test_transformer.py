@@ -9,7 +9,7 @@ from genoloom.models.sequence.base import Sampling, SequenceRequest, TrainingSeq
 from genoloom.models.sequence.context_mixing import picked
 from genoloom.models.sequence.markov import ContextMixingGenerator
 from genoloom.models.sequence.transformer import TransformerGenerator
-from genoloom.models.sequence.transformer_network import BEGIN, KmerEmbedding
+from genoloom.models.sequence.transformer_network import BOS, KmerEmbedding
 from genoloom.models.sequence.transformer_training import (
     FOLDS,
     base_log_probabilities,
@@ -94,7 +94,7 @@ def test_a_base_is_not_seen_before_its_turn(trained):
 
 def test_a_word_is_told_apart_by_its_bases_and_unknown_with_another_letter():
     words = KmerEmbedding(3, 16, 0.0)
-    tokens = torch.tensor([[BEGIN, 0, 1, 2, 3, 4, 0, 1]])  # the bases are 0 1 2 | 3 4 0 | 1
+    tokens = torch.tensor([[BOS, 0, 1, 2, 3, 4, 0, 1]])  # the bases are 0 1 2 | 3 4 0 | 1
     found = words.before(tokens)[0].detach()
     assert found.shape == (3, 16)
     unknown, known = words.kmer.weight[-1], words.kmer.weight[0 + 1 * 4 + 2 * 16]
