@@ -85,7 +85,7 @@ def _filled(
 
 
 def _gaps(bases: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of code 4, 0-based half-open."""
+    """Runs of unknown bases (4), 0-based half-open."""
     edges = np.diff(np.concatenate([[False], bases == OTHER, [False]]).astype(np.int8))
     return list(
         zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True)
