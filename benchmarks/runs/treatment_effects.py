@@ -28,6 +28,7 @@ from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import read_genotypes
 from genoloom.report.summary import as_text
 from genoloom.stages.treatment_effects import read_group
+from genoloom.task_rows import EffectRow
 from genoloom.treatment.study import CONTROLS, REAL, ROUTES, TRUTH, diplotype_rows, effect_rows
 
 BUILD = "GRCh37"
@@ -79,17 +80,17 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
             yield {"data": label, "learner": learner} | own | more
 
 
-def bias_within(rows: list[dict], data: str, learner: str) -> float:
+def bias_within(rows: list[EffectRow], data: str, learner: str) -> float:
     """Share of groups whose bias is small, or like that of real data."""
-    effect = {r["group"]: r["value"] for r in rows if (r["data"], r["metric"]) == (TRUTH, "effect")}
+    effect = {r.group: r.value for r in rows if (r.data, r.metric) == (TRUTH, "effect")}
     bias = {
-        (r["data"], r["group"]): r
-        for r in rows if (r["learner"], r["metric"]) == (learner, "bias")
+        (r.data, r.group): r
+        for r in rows if (r.learner, r.metric) == (learner, "bias")
     }  # fmt: skip
     within = []
     for group, true in effect.items():
-        own, real = bias[data, group]["value"], bias[REAL, group]
-        near = abs(own - real["value"]) <= 2 * (real["sd"] or 0)
+        own, real = bias[data, group].value, bias[REAL, group]
+        near = abs(own - real.value) <= 2 * np.nan_to_num(real.sd)
         within.append(near or abs(own) <= 0.1 * abs(true))
     return float(np.mean(within))
 

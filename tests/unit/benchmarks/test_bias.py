@@ -1,11 +1,13 @@
 """Which diplotypes have a small bias, in the benchmark of treatment effects."""
 
+from math import nan
+
 from benchmarks.runs.treatment_effects import bias_within
+from genoloom.task_rows import EffectRow
 
 
-def row(data, metric, group, value, sd=None, learner="S"):
-    labels = {"data": data, "learner": learner, "metric": metric, "group": group}
-    return labels | {"value": value, "sd": sd}
+def row(data, metric, group, value, sd=nan, learner="S"):
+    return EffectRow(data, learner, metric, group, value, sd)
 
 
 def test_a_bias_is_small_or_like_that_of_real_data():
