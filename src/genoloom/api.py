@@ -456,7 +456,6 @@ def _opened(
 ) -> Iterator[tuple[Comparands, dict[str, Path]]]:
     """Synthetic and real haplotypes at the same sites, and their files by role."""
     real = {"panels": [panel.prefix], "split": panel.split_table}
-    real |= {"train": [], "holdout": [], "samples": [], "genetic_map": None}
     own = isinstance(synthetic, Synthetic)
     path = synthetic.prefix if own else Path(synthetic)
     sources = source_files(synthetic=[path], **real)

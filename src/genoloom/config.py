@@ -202,9 +202,7 @@ class PrivacyOptions(Section):
         "'IBS:TSI,FIN:CEU'; one that is not named represents itself.",
     )
     size: int | None = Field(
-        None,
-        ge=1,
-        description="Number of synthetic individuals in modes public and statistics.",
+        None, ge=1, description="Number of synthetic individuals in modes public and statistics."
     )
     mix: str | None = Field(
         None,

@@ -5,7 +5,7 @@ sites.
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +98,7 @@ def open_comparands(*, synthetic: list[Path], **real) -> Iterator[Comparands]:
         See `open_pairs`, `open_real` and `read_genotypes`.
     """
     _check_form(**real)
-    if real["panels"]:
+    if real.get("panels"):
         pairs = open_pairs(synthetic, real["panels"])
         roles = read_roles(real["split"], pairs[0][1].individuals)
         diploid = not any(panel.haploid.any() for pair in pairs for panel in pair)
@@ -115,12 +115,12 @@ def open_comparands(*, synthetic: list[Path], **real) -> Iterator[Comparands]:
 def source_files(
     *,
     synthetic: list[Path],
-    panels: list[Path],
-    split: Path | None,
-    train: list[Path],
-    holdout: list[Path],
-    samples: list[Path],
-    genetic_map: Path | None,
+    panels: Sequence[Path] = (),
+    split: Path | None = None,
+    train: Sequence[Path] = (),
+    holdout: Sequence[Path] = (),
+    samples: Sequence[Path] = (),
+    genetic_map: Path | None = None,
 ) -> dict[str, Path]:
     """The files that the arguments of `open_comparands` name, by role, as records of provenance
     name them.
@@ -180,12 +180,12 @@ def open_pairs(synthetic: list[Path], panels: list[Path]) -> list[tuple[Panel, P
 @contextmanager
 def open_real(
     *,
-    panels: list[Path],
-    split: Path | None,
-    train: list[Path],
-    holdout: list[Path],
-    samples: list[Path],
-    genetic_map: Path | None,
+    panels: Sequence[Path] = (),
+    split: Path | None = None,
+    train: Sequence[Path] = (),
+    holdout: Sequence[Path] = (),
+    samples: Sequence[Path] = (),
+    genetic_map: Path | None = None,
 ) -> Iterator["RealFiles"]:
     """The training and held-out individuals, of the workflow's files (`panels`, prefixes of PGEN
     trios, and their `split`) or of any files (`train`, `holdout`); temporary copies are gone when
@@ -213,7 +213,7 @@ def open_real(
         yield RealFiles(trained, held_out, sheet, genetic_map, scratch)
 
 
-def _check_form(panels, split, train, holdout, **_) -> None:
+def _check_form(panels=(), split=None, train=(), holdout=(), **_) -> None:
     if bool(panels or split) == bool(train or holdout):
         raise InputError(
             "options",
@@ -236,9 +236,6 @@ def _split_panels(panels: list[Path], split: Path) -> tuple[GenotypeFiles, Genot
         GenotypeFiles(
             label,
             {p.sites.contig.removeprefix("chr"): p.take_individuals(roles == role) for p in opened},
-            0,
-            Counter(),
-            False,
         )
         for label, role in (("training", "train"), ("holdout", "holdout"))
     )

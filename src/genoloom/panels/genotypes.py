@@ -6,7 +6,7 @@ are.
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -51,9 +51,9 @@ class GenotypeFiles:
 
     label: str
     panels: dict[str, Panel]
-    unphased: int
-    unusable: Counter
-    alleles_unordered: bool
+    unphased: int = 0
+    unusable: Counter = field(default_factory=Counter)
+    alleles_unordered: bool = False
 
     @property
     def individuals(self) -> Individuals:

@@ -230,7 +230,7 @@ def make_baselines(
             panels[contig] = _sample(
                 generator, training, individuals, folder / contig, derive_seed(seed, name, contig)
             )
-        synthetic[name] = GenotypeFiles(name, panels, 0, Counter(), False)
+        synthetic[name] = GenotypeFiles(name, panels)
         log.info("%s: %d individuals made", name, len(individuals))
     return synthetic
 

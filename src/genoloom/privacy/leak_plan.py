@@ -245,7 +245,7 @@ def remedy_lines(found: dict, max_auc: float) -> list[str]:
     limit = f"AUC {max_auc:g}"
     lines = [
         f"at least {found['training_individuals']:,} training individuals for a release in this"
-        f" proportion, {found['training_individuals_any_release']:,} for one of any size",
+        f" proportion, {found['training_individuals_any_release']:,} for one of any size"
     ]
     synthetic = found["synthetic_individuals"]
     if synthetic is None:

@@ -9,10 +9,7 @@ from genoloom.validation.verdicts import Verdict
 
 
 def audit_reasons(
-    rows: list[PrivateAttackRow],
-    name: str,
-    options: ReleaseOptions,
-    planted: bool,
+    rows: list[PrivateAttackRow], name: str, options: ReleaseOptions, planted: bool
 ) -> list[str]:
     """Reasons in the private table of an audit; canaries that were `planted` must have been looked
     for.

@@ -418,7 +418,7 @@ def _planted(
             parts = [own.holdout if panel == HOLDOUT else own.panels[panel] for panel in panels]
             panel = Panel(own.sites, whole, ArrayHaplotypes(np.hstack(parts)))
             found[own.sites.contig.removeprefix("chr")] = panel
-        return GenotypeFiles(" and ".join(panels), found, 0, Counter(), False)
+        return GenotypeFiles(" and ".join(panels), found)
 
     everybody = files(REAL, HOLDOUT)
     columns = covariates(everybody.individuals, sheet, seed)

@@ -71,10 +71,7 @@ def fidelity_rows(
     verdict = worst([row.verdict for row in rows])
     off = sum(row.verdict is not Verdict.PASS for row in rows)
     none = [math.nan] * 4
-    return [
-        *rows,
-        MetricRow(name, role, MetricId.OVERALL, ALL, ALL, float(off), *none, n, verdict),
-    ]
+    return [*rows, MetricRow(name, role, MetricId.OVERALL, ALL, ALL, float(off), *none, n, verdict)]
 
 
 def real_rows(measured: list[Measured], n: int) -> list[MetricRow]:

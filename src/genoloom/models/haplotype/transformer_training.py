@@ -124,11 +124,7 @@ class TransformerTraining(AveragedTraining):
             rng.random(len(rows)) < LABEL_DROPOUT, self.model.unlabelled, self.population[rows]
         )
         mine = processes.share(len(rows))
-        return (
-            torch.from_numpy(alleles[mine]),
-            torch.from_numpy(population[mine]),
-            start,
-        )
+        return (torch.from_numpy(alleles[mine]), torch.from_numpy(population[mine]), start)
 
     def _hidden(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Which input alleles of this process's rows are mutated, (B, T, L), and which tokens are
