@@ -31,6 +31,7 @@ from genoloom.formats.text import (
     open_raw,
     unpacked,
 )
+from genoloom.formats.variant_header import BGZF_END
 
 log = logging.getLogger(__name__)
 
@@ -303,3 +304,14 @@ def explain(path: Path, otherwise: str) -> InputError:
         expected,
         f"{show} tr -d '\\r' {into}",
     )
+
+
+def index_fasta(fasta: Path, fai: Path, gzi: Path) -> None:
+    """Write the .fai and .gzi of a FASTA, of which they lie next to it under other names."""
+    if fasta.stat().st_size <= len(BGZF_END):  # a part without individuals
+        fai.touch()
+        gzi.write_bytes(bytes(8))
+        return
+    pysam.faidx(str(fasta))
+    Path(f"{fasta}.fai").replace(fai)
+    Path(f"{fasta}.gzi").replace(gzi)

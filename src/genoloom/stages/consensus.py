@@ -30,12 +30,13 @@ import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.fasta_index import index_fasta
 from genoloom.formats.genotype_calls import Calls, CallsFile
 from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
 from genoloom.formats.text import create_text
-from genoloom.formats.variant_header import BGZF_END, read_header
+from genoloom.formats.variant_header import read_header
 from genoloom.formats.variant_process import ABSENT
 from genoloom.formats.variants import list_contigs
 
@@ -184,17 +185,6 @@ def consensus(
                 log.info("consensus: %d of %d individuals", group.stop - low, high - low)
         index_fasta(out_part, fai, gzi)
     left_out.tell()
-
-
-def index_fasta(fasta: Path, fai: Path, gzi: Path) -> None:
-    """Write the .fai and .gzi of a FASTA, of which they lie next to it under other names."""
-    if fasta.stat().st_size <= len(BGZF_END):  # a part without individuals
-        fai.touch()
-        gzi.write_bytes(bytes(8))
-        return
-    pysam.faidx(str(fasta))
-    Path(f"{fasta}.fai").replace(fai)
-    Path(f"{fasta}.gzi").replace(gzi)
 
 
 def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) -> None:

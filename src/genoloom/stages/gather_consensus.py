@@ -10,9 +10,9 @@ import pysam
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.fasta_index import index_fasta
 from genoloom.formats.names import without_spaces
 from genoloom.formats.variant_header import CHUNK, read_header
-from genoloom.stages.consensus import index_fasta
 
 
 def gather(
