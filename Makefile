@@ -41,13 +41,20 @@ demo-release: $(STAMP)  ## Make a bundle of the shipped data that passes the rel
 	$(BIN)/genoloom run results/release/demo/copying_network --cores $(CORES) \
 		--configfile config/demo.yaml config/demo_release.yaml
 
+# STUDY takes further options: make release-study STUDY="--modes public"
+release-study: $(STAMP)  ## Two bundles of 600 individuals that pass the gate (DPYD, modes public and statistics); needs the development data
+	$(BIN)/python -m benchmarks.release_study results/release_study $(STUDY)
+
 PYTEST = $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)  ## Run all tests
 	$(PYTEST)
 
 test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
-	$(PYTEST) -m "not slow" tests/unit
+	$(PYTEST) -m "not slow and not long" tests/unit
+
+test-long: $(STAMP)  ## Run whole studies up to bundles that pass the gate; minutes each
+	$(BIN)/python -m pytest -m long tests/workflow/test_release_study.py
 
 test-run: $(STAMP)  ## Run the whole workflow in .test, with models that learn for seconds, and Snakemake's report
 	$(BIN)/snakemake --directory .test --cores $(CORES)

@@ -30,7 +30,7 @@ GROUPS = {
         "adaptation",
         "switch_errors",
     ),
-    "audit": ("planted_leaks", "shadow_models", "leak_budget", "dp"),
+    "audit": ("planted_leaks", "shadow_models", "leak_budget", "dp", "private_weights"),
     "verdicts": ("self_check", "fault_table", "relatives"),
     "utility": (
         "treatment_effects",

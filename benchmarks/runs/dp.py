@@ -19,7 +19,7 @@ import argparse
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,39 +75,91 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Study:
+    """A private cohort, and everybody else as public panel.
+
+    Attributes
+    ----------
+    told : str
+        What the cohort is, in the table.
+    labels : dict of str to str
+        Its populations, and the public one that stands for each.
+    whole : Panel
+        Everybody, at the sites that are asked for.
+    theirs : ndarray of int
+        The public individuals of it.
+    private, public, split : Path
+        Prefixes of both panels, and the table that divides the private one.
+    cohort : Panel
+    roles : ndarray of str
+        Of the individuals of the cohort.
+    """
+
+    told: str
+    labels: dict[str, str]
+    whole: Panel
+    theirs: np.ndarray
+    private: Path
+    public: Path
+    split: Path
+    cohort: Panel
+    roles: np.ndarray
+
+    @classmethod
+    def of(cls, case: Case) -> "Study":
+        arguments, whole = case.arguments, case.panel
+        known = sorted(set(case.population))
+        if positions := SETS[case.set].positions:
+            whole = whole.take_sites(np.flatnonzero(np.isin(whole.sites.position, positions)))
+        elif arguments.sites:
+            whole = whole.take_sites(np.arange(min(arguments.sites, len(whole.sites))))
+        if arguments.private:
+            told, labels = f"{arguments.private} of all", {name: name for name in known}
+            ours = dealt(case.population, arguments.private, case.seed)
+        else:
+            told, labels = arguments.cohort, parse_labels(arguments.cohort, known)
+            ours = np.isin(case.population, list(labels))
+        place = arguments.work / "dp" / case.set / told.replace(":", "-") / f"seed{case.seed}"
+        private, public = (place / name / case.prefix.name for name in ("private", "public"))
+        theirs, table = _public(case, ours, labels), place / "split.tsv"
+        write_panel(whole.take_individuals(np.flatnonzero(ours)), private)
+        write_panel(whole.take_individuals(theirs), public)
+        _divide(private, table, case.seed)
+        cohort = open_panel(private)
+        roles = np.array(read_roles(table, cohort.individuals))
+        return cls(told, labels, whole, theirs, private, public, table, cohort, roles)
+
+    @property
+    def place(self) -> Path:
+        """Directory of its files."""
+        return self.split.parent
+
+    @property
+    def typed(self) -> str | None:
+        """Which population stands for which, as an option."""
+        return ",".join(f"{p}:{q}" for p, q in self.labels.items() if p != q) or None
+
+    def with_role(self, role: str) -> Panel:
+        """Those of the cohort who have it."""
+        return self.cohort.take_individuals(np.flatnonzero(self.roles == role))
+
+
 def measure(case: Case) -> Iterator[dict]:
-    arguments, contig = case.arguments, case.prefix.name
-    whole, known = case.panel, sorted(set(case.population))
-    if positions := SETS[case.set].positions:
-        whole = whole.take_sites(np.flatnonzero(np.isin(whole.sites.position, positions)))
-    elif arguments.sites:
-        whole = whole.take_sites(np.arange(min(arguments.sites, len(whole.sites))))
-    if arguments.private:
-        text, labels = f"{arguments.private} of all", {name: name for name in known}
-        ours = _dealt(case, arguments.private)
-    else:
-        text, labels = arguments.cohort, parse_labels(arguments.cohort, known)
-        ours = np.isin(case.population, list(labels))
-    place = arguments.work / "dp" / case.set / text.replace(":", "-") / f"seed{case.seed}"
-    private, public, near = (place / n / contig for n in ("private", "public", "near"))
-    table = place / "split.tsv"
-    write_panel(whole.take_individuals(np.flatnonzero(ours)), private)
-    theirs = _public(case, ours, labels)
-    write_panel(whole.take_individuals(theirs), public)
-    _divide(private, table, case.seed)
-    cohort = open_panel(private)
-    roles = np.array(read_roles(table, cohort.individuals))
-    trains = cohort.take_individuals(np.flatnonzero(roles == "train"))
+    arguments, contig, study = case.arguments, case.prefix.name, Study.of(case)
+    place, private, table, whole = study.place, study.private, study.split, study.whole
+    trains, near = study.with_role("train"), study.place / "near" / contig
     counted = Counter(trains.individuals.population)
     size, mix = len(trains.individuals), ",".join(f"{p}:{n}" for p, n in sorted(counted.items()))
     common = {
-        "cohort": text, "sites": len(whole.sites), "training": size, "public": len(theirs),
+        "cohort": study.told, "sites": len(whole.sites), "training": size,
+        "public": len(study.theirs),
     }  # fmt: skip
 
     def judged(name: str, samples: Path, epsilon: float | None = None) -> list[dict]:
         rows = judge_samples(case, name, samples, private, table)
         told = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
-        rows[-1] |= told | {"blocks": block_error(open_panel(samples), cohort, roles)}
+        rows[-1] |= told | {"blocks": block_error(open_panel(samples), study.cohort, study.roles)}
         if "cyp" in case.set:
             real, rows[-1]["diplotypes"] = _diplotypes(samples, private, table)
             rows[-2]["diplotypes"] = real
@@ -116,17 +168,16 @@ def measure(case: Case) -> Iterator[dict]:
     def asked(name: str, epsilon: float | None = None) -> bool:
         wanted = arguments.only is None or name.startswith(tuple(arguments.only))
         told = {"epsilon": epsilon} if epsilon else {}
-        return wanted and not case.has(generator=name, cohort=text, **told)
+        return wanted and not case.has(generator=name, cohort=study.told, **told)
 
     options = CopyingNetworkOptions(steps=arguments.steps)
-    typed = None if arguments.private else arguments.cohort
-    stood_in = _renamed(whole, case.population, theirs, labels)
+    stood_in = _renamed(whole, case.population, study.theirs, study.labels)
     if asked("public individuals"):
         write_panel(_sample(stood_in, counted, case.seed), near)
         yield from judged("public individuals", near)
     if asked("nearest public population"):
-        nearest = _nearest(trains, whole.take_individuals(theirs))
-        others = _renamed(whole, case.population, theirs, nearest)
+        nearest = _nearest(trains, open_panel(study.public))
+        others = _renamed(whole, case.population, study.theirs, nearest)
         write_panel(_sample(others, counted, case.seed), place / "nearest" / contig)
         yield judged("nearest public population", place / "nearest" / contig)[-1]
     if asked("mode none"):
@@ -141,15 +192,16 @@ def measure(case: Case) -> Iterator[dict]:
             continue
         folder = place / f"{name} {epsilon or ''}".strip().replace(" ", "_")
         whose = {
-            "panel": public, "split": None, "privacy_mode": "public", "populations": typed,
+            "panel": study.public, "split": None, "privacy_mode": "public",
+            "populations": study.typed,
         }  # fmt: skip
         if name != "mode public":
             shutil.rmtree(folder, ignore_errors=True)
             statistics = place / "statistics" / f"{folder.name}.safetensors"
             measure_cohort(
-                panels=[private], templates=[public], split=table, out=statistics,
+                panels=[private], templates=[study.public], split=table, out=statistics,
                 budget=folder / "budget" / "budget.json", epsilon=epsilon, delta=DELTA,
-                populations=typed, noise="seed", seed=case.seed,
+                populations=study.typed, noise="seed", seed=case.seed,
             )  # fmt: skip
             whose |= {"privacy_mode": "statistics", "statistics": statistics}
         model = train_model(case, "copying_network", options, folder, **whose)
@@ -244,14 +296,13 @@ def _sample(panel: Panel, counted: Counter, seed: int) -> Panel:
     return panel.take_individuals(np.sort(np.concatenate(chosen)))
 
 
-def _dealt(case: Case, n: int) -> np.ndarray:
-    """Private individuals, bool: from all populations, in proportion."""
-    rng = np.random.default_rng(derive_seed(case.seed, "private"))
-    order = rng.permutation(len(case.population))
-    order = order[np.argsort(case.population[order], kind="stable")]
-    dealt = np.floor(np.arange(len(order) + 1) * min(1, n / len(order))).astype(int)
+def dealt(population: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Private individuals, bool: `n` of all populations, in proportion."""
+    order = np.random.default_rng(derive_seed(seed, "private")).permutation(len(population))
+    order = order[np.argsort(population[order], kind="stable")]
+    taken = np.floor(np.arange(len(order) + 1) * min(1, n / len(order))).astype(int)
     ours = np.zeros(len(order), dtype=bool)
-    ours[order] = np.diff(dealt) > 0
+    ours[order] = np.diff(taken) > 0
     return ours
 
 

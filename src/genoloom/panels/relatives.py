@@ -36,7 +36,13 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
         return None
     step = max(1, -(-sum(len(panel.sites) for panel in panels) // MAX_SITES))
     found = find_relatives(lambda: _dosages(panels, step), np.array(individuals.population))
-    if found.degree is None:
+    if not found.duplicates and len(individuals) > 1:
+        log.warning(
+            "%s: too few sites to tell relatives, or duplicates, by genotypes: many individuals "
+            "have the same ones; name a pedigree (split.pedigree)",
+            source,
+        )
+    elif found.degree is None:
         told = "parents and children, and duplicates" if found.parents else "duplicates"
         log.info(
             "%s: too few independent sites to tell relatives by kinship; only %s are looked for",

@@ -7,7 +7,8 @@ from chance:
   degree and nearer, at least 2^-3.5, or of first degree, at least 2^-2.5;
 - nearly no site at which both are homozygous for different alleles: parents and children, who
   share an allele at every site, so that this sign needs far fewer sites than kinship;
-- nearly no site at which they differ: duplicates, identical twins.
+- nearly no site at which they differ: duplicates, identical twins; not where so many pairs are
+  that they cannot be.
 
 A sign is usable where its threshold lies `CLEAR` standard deviations from the median of pairs of
 individuals of one population, nearly all of whom are unrelated.
@@ -25,6 +26,8 @@ CLEAR = 5.0  # standard deviations; one pair in two million unrelated ones lies 
 DUPLICATE_SHARE = 0.05  # of the sites at which unrelated individuals differ: errors of two callers
 CELLS = 1 << 25  # pairs whose counts are held at a time
 MIN_PAIRS = 20  # of one population, to know what is usual
+# more pairs without a difference than this per individual are no duplicates: few sites are there
+MOST_DUPLICATES = 2.0
 
 Blocks = Callable[[], Iterable[np.ndarray]]
 
@@ -42,11 +45,14 @@ class Relatives:
         sites.
     parents : bool
         Whether parents and children are found without it.
+    duplicates : bool
+        Whether duplicates are: at few sites many individuals have the same genotypes.
     """
 
     pairs: np.ndarray
     degree: int | None
     parents: bool
+    duplicates: bool
 
 
 def find_relatives(blocks: Blocks, population: np.ndarray) -> Relatives:
@@ -75,8 +81,8 @@ def find_relatives(blocks: Blocks, population: np.ndarray) -> Relatives:
                 break
         found.append(tile.pairs(usual))
     if usual is None:
-        return Relatives(np.empty((0, 2), dtype=np.int64), None, parents=False)
-    return Relatives(np.concatenate(found), usual.degree, usual.opposite >= 1)
+        return Relatives(np.empty((0, 2), dtype=np.int64), None, parents=False, duplicates=False)
+    return Relatives(np.concatenate(found), usual.degree, usual.opposite >= 1, usual.differing >= 0)
 
 
 def groups(n: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
@@ -131,7 +137,9 @@ class _Tile:
 
 @dataclass(frozen=True)
 class _Usual:
-    """Thresholds that pairs of unrelated individuals do not reach."""
+    """Thresholds that pairs of unrelated individuals do not reach; `differing` is below 0 where
+    too many do.
+    """
 
     degree: int | None
     opposite: float
@@ -160,7 +168,10 @@ class _Usual:
         # roots of counts have a spread that does not depend on their mean
         centre, spread = _centre(np.sqrt(opposite))
         fewest = max(0.0, centre - CLEAR * spread) ** 2
-        return cls(next(iter(usable), None), fewest, DUPLICATE_SHARE * float(np.median(differing)))
+        most = DUPLICATE_SHARE * float(np.median(differing))
+        if (differing <= most).sum() > MOST_DUPLICATES * len(tile.opposite):
+            most = -1.0
+        return cls(next(iter(usable), None), fewest, most)
 
 
 def _centre(values: np.ndarray) -> tuple[float, float]:

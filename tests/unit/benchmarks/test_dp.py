@@ -1,7 +1,6 @@
 """The baselines of the run of privacy modes."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,11 +56,10 @@ def test_flips_are_as_many_as_epsilon_asks_for():
 
 def test_a_dealt_cohort_is_of_all_populations_in_proportion():
     population = np.array(["A"] * 60 + ["B"] * 30 + ["C"] * 10)
-    case = SimpleNamespace(population=population, seed=3)
-    ours = dp._dealt(case, 50)
+    ours = dp.dealt(population, 50, seed=3)
     assert ours.sum() == 50
     assert [ours[population == p].sum() for p in "ABC"] == [30, 15, 5]
-    assert not np.array_equal(ours, dp._dealt(SimpleNamespace(population=population, seed=4), 50))
+    assert not np.array_equal(ours, dp.dealt(population, 50, seed=4))
 
 
 def test_the_nearest_public_population_is_found(panel):

@@ -72,6 +72,18 @@ def test_a_short_region_tells_nothing_but_duplicates():
     assert (0, 99) in as_set(found)
 
 
+def test_the_same_genotypes_at_a_few_sites_are_no_duplicates():
+    dosage = np.random.default_rng(4).binomial(2, 0.08, (8, 100)).astype(np.int8)
+    found = find(dosage)
+    assert not found.duplicates
+    assert not len(found.pairs)
+    # everybody twice, at enough sites, are duplicates
+    dosage, _ = families(1500)
+    found = find(np.concatenate([dosage, dosage], axis=1))
+    assert found.duplicates
+    assert {(i, i + UNRELATED + 4) for i in range(UNRELATED)} <= as_set(found)
+
+
 def test_tiles_do_not_matter(monkeypatch):
     dosage, _ = families(12_000)
     whole = as_set(find(dosage))
