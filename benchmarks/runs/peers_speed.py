@@ -2,12 +2,15 @@
 
     python -m benchmarks peers_speed --repeats 5
 
-Every program runs `--repeats` times, all of them in turn, each in a process of its own: the start
+`prepare-large` takes a larger file of the development data, where it is there. Every
+program runs `--repeats` times, all of them in turn, each in a process of its own: the start
 of Python counts. The summary has the ratio of processor seconds to the peer's in the same
 turn, as median with the smallest and the largest. Whoever is not installed is left out.
 """
 
 import argparse
+import gzip
+import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from benchmarks.options import add_shared
 from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
 from benchmarks.table import spread
+from genoloom.formats.tables import read_table
 from genoloom.programs.snakemake import ROOT
 
 COLUMNS = "task program turn cpu_s wall_s peak_mb"
@@ -26,6 +30,10 @@ VARIANTS = DEMO / "eur300.chr20_1-2Mb.vcf.gz"
 FASTA = DEMO / "GRCh37.chr20_1-2Mb.fa.gz"
 INDIVIDUALS, DRAWN = 4, 300  # of the consensus, and of what is generated
 BASES = 1_000_000  # of the shipped region
+TARGETS = 30  # individuals who are imputed
+# 8,262 records of 2,504 individuals, of the development data
+LARGE = "human/1kgp_phase3_chr1_DPYD_2504.GRCh37.vcf.gz"
+TASKS = ["prepare", "prepare-large", "statistics", "consensus", "generate", "impute", "workflow"]
 RULES = """
 N = range({n})
 rule all:
@@ -38,65 +46,186 @@ rule one:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="turns")
-    add_shared(parser, generators=["copying_network"])
+    parser.add_argument(
+        "--tasks", nargs="+", choices=TASKS, default=TASKS, help="which (default: all)"
+    )
+    add_shared(parser, generators=["copying_network"], steps=200)
 
 
 def measure(case: Case) -> Iterator[dict]:
     needs("bcftools", "plink2")
     place = case.arguments.work / "peers"
     place.mkdir(parents=True, exist_ok=True)
-    tasks = make_tasks(place, case.arguments.generators[0])
+    large = case.arguments.data / LARGE
+    panel = make_panel(place)
+    made: dict[str, Path] = {}
+    if {"consensus", "generate", "impute"} & set(case.arguments.tasks):
+        made = make(place, panel, case.arguments.generators[0], case.arguments.steps)
+    known = {
+        "prepare": lambda: prepare_tasks(place, VARIANTS, "20", "--samples", DEMO / "samples.tsv"),
+        "prepare-large": lambda: prepare_tasks(place, large, "1") if large.exists() else {},
+        "statistics": lambda: statistics_tasks(place, panel),
+        "consensus": lambda: consensus_tasks(place, made),
+        "generate": lambda: generate_tasks(place, made),
+        "impute": lambda: impute_tasks(place, made),
+        "workflow": lambda: workflow_tasks(place),
+    }
+    tasks = {name: known[name]() for name in case.arguments.tasks}
     for turn in range(1, case.arguments.repeats + 1):
         for task, programs in tasks.items():
             for program, start in programs.items():
                 yield {"task": task, "program": program, "turn": turn} | start()
 
 
-def make_tasks(place: Path, generator: str) -> dict:
-    """What to start for each task and program, that of this package first."""
-    panel, split = place / "20", place / "split.tsv"
+def make_panel(place: Path) -> Path:
+    panel = place / "20"
     genoloom("prepare", "--variants", VARIANTS, "--contig", 20, "--out", panel,
              "--samples", DEMO / "samples.tsv")  # fmt: skip
+    return panel
+
+
+def make(place: Path, panel: Path, generator: str, steps: int) -> dict[str, Path]:
+    """A model of a panel and synthetic individuals; a model of few steps is as fast as any."""
+    split = place / "split.tsv"
     genoloom("split", "--panel", panel, "--out", split, "--summary", place / "s.json",
              "--kinship", "false")  # fmt: skip
-    model, cohort, synthetic = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
+    model, cohort, made = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
     genoloom("train", generator, "--panel", panel, "--split", split, "--model", model,
              "--history", place / "h.tsv", "--state", place / "state",
-             "--device", "cpu")  # fmt: skip
+             "--device", "cpu",
+             "--steps", steps)  # fmt: skip
     genoloom("cohort", "--model", model, "--split", split, "--out", cohort, "--size", DRAWN)
-    genoloom("generate", "--model", model, "--cohort", cohort, "--out", synthetic)
-    return {
-        "prepare": {
-            OWN: lambda: genoloom("prepare", "--variants", VARIANTS, "--contig", 20,
-                                  "--out", place / "again", "--samples", DEMO / "samples.tsv"),
-            "bcftools view -Ob": lambda: timed("bcftools", "view", "-Ob", "-o",
-                                                place / "x.bcf", VARIANTS),
-            "plink2 --make-pgen": lambda: timed("plink2", "--vcf", VARIANTS, "--make-pgen",
-                                                "--threads", 1, "--out", place / "x"),
-            "scikit-allel read_vcf": lambda: python(
-                f"import allel; allel.read_vcf({str(VARIANTS)!r})"),
-        },
-        "consensus": {
-            OWN: lambda: genoloom("consensus", "--variants", synthetic, "--reference", FASTA,
-                                  "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
-            "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA, synthetic,
-                                                place / "c.fa"),
-        },
-        "generate": {
-            OWN: lambda: genoloom(
-                "generate", "--model", model, "--cohort", cohort, "--out", synthetic
-            ),
-            "msprime and write_vcf": lambda: python(SIMULATE.format(
-                n=DRAWN, length=BASES, out=str(place / "m.vcf"))),
-            "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o",
-                                                place / "x.vcf.gz", synthetic),
-        },
-        "workflow": {
-            OWN: lambda: snakemake("--snakefile", ROOT / "Snakefile", "--directory", study(place)),
-            "an empty workflow": lambda: snakemake(
-                "--snakefile", empty(place), "--directory", place),
-        },
+    genoloom("generate", "--model", model, "--cohort", cohort, "--out", made)
+    return {"split": split, "model": model, "cohort": cohort, "variants": made}
+
+
+def prepare_tasks(place: Path, variants: Path, contig: str, *more) -> dict:
+    """From a VCF to the program's own file."""
+    tasks = {
+        OWN: lambda: genoloom("prepare", "--variants", variants, "--contig", contig,
+                              "--out", place / "again", *more),
+        "bcftools view -Ob": lambda: timed("bcftools", "view", "-Ob", "-o",
+                                            place / "x.bcf", variants),
+        "plink2 --make-pgen": lambda: timed("plink2", "--vcf", variants, "--make-pgen",
+                                            "--threads", 1, "--out", place / "x"),
+        "scikit-allel read_vcf": lambda: python(f"import allel; allel.read_vcf({str(variants)!r})"),
     }  # fmt: skip
+    if shutil.which("vcf2zarr"):
+        tasks["vcf2zarr convert"] = lambda: timed(
+            "vcf2zarr", "convert", "--force", "--no-progress", variants, place / "x.vcz"
+        )
+    return tasks
+
+
+def statistics_tasks(place: Path, panel: Path) -> dict:
+    """Ten principal components of the individuals, from the program's own file."""
+    again = place / "pca"
+    output_of("plink2", "--vcf", VARIANTS, "--make-pgen", "--out", again)
+    arrays = place / "arrays.npy"
+    python(f"import allel, numpy; numpy.save({str(arrays)!r}, "
+           f"allel.read_vcf({str(VARIANTS)!r})['calldata/GT'])")  # fmt: skip
+    return {
+        OWN: lambda: python(COMPONENTS.format(panel=str(panel))),
+        "plink2 --pca": lambda: timed("plink2", "--pfile", again, "--pca", 10, "--threads", 1,
+                                      "--out", place / "x"),
+        "scikit-allel pca": lambda: python(ALLEL_COMPONENTS.format(arrays=str(arrays))),
+    }  # fmt: skip
+
+
+def consensus_tasks(place: Path, made: dict[str, Path]) -> dict:
+    return {
+        OWN: lambda: genoloom("consensus", "--variants", made["variants"], "--reference", FASTA,
+                              "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
+        "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA,
+                                            made["variants"], place / "c.fa"),
+    }  # fmt: skip
+
+
+def generate_tasks(place: Path, made: dict[str, Path]) -> dict:
+    """As many individuals of the same region; msprime simulates, haptools copies."""
+    tasks = {
+        OWN: lambda: genoloom("generate", "--model", made["model"], "--cohort", made["cohort"],
+                              "--out", made["variants"]),
+        "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o", place / "x.vcf.gz",
+                                            made["variants"]),
+    }  # fmt: skip
+    if importlib.util.find_spec("msprime"):
+        tasks["msprime and write_vcf"] = lambda: python(
+            SIMULATE.format(n=DRAWN, length=BASES, out=str(place / "m.vcf"))
+        )
+    if shutil.which("haptools"):
+        words = copying_command(place)
+        tasks["haptools simgenotype"] = lambda: timed(*words)
+    return tasks
+
+
+def copying_command(place: Path) -> list:
+    """What makes individuals of two populations with haptools, which copies at the sites of the
+    reference.
+    """
+    maps, model, labels = place / "maps", place / "model.dat", place / "labels.tsv"
+    maps.mkdir(exist_ok=True)
+    with gzip.open(DEMO / "chr20.b37.gmap.gz", "rt") as lines:
+        rows = [line.split() for line in lines][1:]
+    text = "".join(f"{contig}\t.\t{cm}\t{position}\n" for position, contig, cm in rows)
+    (maps / "chr20.map").write_text(text)
+    model.write_text(f"{DRAWN}\tAdmixed\tGBR\tFIN\n1\t0\t0.5\t0.5\n")
+    people = read_table(DEMO / "samples.tsv")
+    labels.write_text("".join(f"{r['individual']}\t{r['population']}\n" for r in people))
+    return ["haptools", "simgenotype", "--model", model, "--mapdir", maps, "--chroms", 20,
+            "--region", "20:1000000-2000000", "--ref_vcf", VARIANTS, "--sample_info", labels,
+            "--out", place / "h.vcf.gz"]  # fmt: skip
+
+
+def impute_tasks(place: Path, made: dict[str, Path]) -> dict:
+    """Sites that an array with every tenth lacks, of held-out individuals, from the others."""
+    by_role: dict[str, list[str]] = {"train": [], "holdout": []}
+    for row in read_table(made["split"]):
+        by_role[row["role"]].append(row["individual"])
+    files = {"train": place / "reference.vcf.gz", "holdout": place / "target.vcf.gz"}
+    some = {"train": by_role["train"], "holdout": by_role["holdout"][:TARGETS]}
+    array = place / "array.tsv"
+    for role, path in files.items():
+        sites = [] if role == "train" else ["-T", array]
+        one = (
+            f"bcftools norm -d all {VARIANTS} | bcftools view -m2 -M2 -c 2:minor -Ou | "
+            + " ".join(
+                [
+                    "bcftools",
+                    "view",
+                    "-s",
+                    ",".join(some[role]),
+                    *map(str, sites),
+                    "-Oz",
+                    "-o",
+                    str(path),
+                ]
+            )
+        )
+        output_of("bash", "-c", one)
+        output_of("bcftools", "index", "-f", "-t", path)
+        if role == "train":
+            rows = output_of("bcftools", "query", "-f", "%CHROM\t%POS\n", path).splitlines()
+            array.write_text("\n".join(rows[::10]) + "\n")
+    target, reference = files["holdout"], files["train"]
+    tasks = {
+        OWN: lambda: genoloom("impute", "--model", made["model"], "--variants", target,
+                              "--out", place / "i.vcf.gz"),
+    }  # fmt: skip
+    if shutil.which("beagle"):
+        tasks["beagle"] = lambda: timed("beagle", f"gt={target}", f"ref={reference}",
+                                        f"out={place / 'beagle'}", "nthreads=1")  # fmt: skip
+    if shutil.which("minimac4"):
+        tasks["minimac4"] = lambda: timed("bash", "-c", MINIMAC, "-", reference, target, place)
+    return tasks
+
+
+def workflow_tasks(place: Path) -> dict:
+    """Planning alone."""
+    return {
+        OWN: lambda: snakemake("--snakefile", ROOT / "Snakefile", "--directory", study(place)),
+        "an empty workflow": lambda: snakemake("--snakefile", empty(place), "--directory", place),
+    }
 
 
 # both haplotypes of the first individuals; arguments: FASTA, VCF, what is written
@@ -106,6 +235,26 @@ for name in $(bcftools query -l "$2" | head -{INDIVIDUALS}); do
     bcftools consensus -s $name -H $h -f "$1" "$2" >> "$3"
   done
 done
+"""
+MINIMAC = """
+minimac4 --compress-reference "$1" -o "$3/reference.msav"
+minimac4 -O vcf.gz -o "$3/minimac.vcf.gz" "$3/reference.msav" "$2"
+"""
+COMPONENTS = """
+from pathlib import Path
+import numpy as np
+from genoloom.formats.pgen import open_panel
+from genoloom.popgen.structure import top_components
+alleles = open_panel(Path({panel!r})).haplotypes
+dosage = alleles.read(0, alleles.n_variants).reshape(alleles.n_variants, -1, 2).sum(2)
+frequency = dosage.mean(1, keepdims=True) / 2
+z = (dosage - 2 * frequency) / np.sqrt(2 * frequency * (1 - frequency))
+top_components(z.T @ z, 10)
+"""
+ALLEL_COMPONENTS = """
+import allel, numpy
+counts = allel.GenotypeArray(numpy.load({arrays!r})).to_n_alt()
+allel.pca(counts[counts.std(1) > 0], n_components=10, scaler='patterson')
 """
 SIMULATE = """
 import msprime
