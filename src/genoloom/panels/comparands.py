@@ -63,6 +63,9 @@ class Comparands:
     diploid : bool
         Whether everybody has two haplotypes; if not, haploid individuals are joined two by two
         (`genoloom.panel.paired`), who are then the individuals of the panels and the roles.
+    diploids : Comparands, optional
+        Those who have two haplotypes where others have one (the females of an X), as they are: for
+        what is measured of genotypes.
     """
 
     pairs: list[tuple[Panel, Panel]]
@@ -70,6 +73,7 @@ class Comparands:
     phased: bool = True
     sites: dict | None = None
     diploid: bool = True
+    diploids: "Comparands | None" = None
 
     @property
     def unmatched(self) -> float:
@@ -102,14 +106,22 @@ def open_comparands(*, synthetic: list[Path], **real) -> Iterator[Comparands]:
         pairs = open_pairs(synthetic, real["panels"])
         roles = read_roles(real["split"], pairs[0][1].individuals)
         diploid = not any(panel.haploid.any() for pair in pairs for panel in pair)
-        if not diploid:
-            pairs, roles = join_haploids(pairs, roles)
-        yield Comparands(pairs, roles, diploid=diploid)
+        yield Comparands(pairs, roles) if diploid else with_haploids(pairs, roles)
         return
     with open_real(**real) as files:
         comparands = files.against(files.read("synthetic", synthetic))
         warn_of_relatives([panel for _, panel in comparands.pairs], comparands.roles)
         yield comparands
+
+
+def with_haploids(pairs: list[tuple[Panel, Panel]], roles: list[str]) -> Comparands:
+    """Panels in which some individuals or all are haploid, compared; one ploidy on all contigs."""
+    own, others = (np.flatnonzero(~panel.haploid) for panel in pairs[0])
+    diploids = None
+    if len(own) and len(others):
+        taken = [(s.take_individuals(own), r.take_individuals(others)) for s, r in pairs]
+        diploids = Comparands(taken, [roles[i] for i in others])
+    return Comparands(*join_haploids(pairs, roles), diploid=False, diploids=diploids)
 
 
 def source_files(

@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,11 +23,18 @@ from genoloom.panel import genetic_positions
 from genoloom.panels.comparands import Comparands
 from genoloom.programs.rephasing import measure_switch_errors
 from genoloom.seeds import derive_seed
-from genoloom.validation.accumulators import Collector
-from genoloom.validation.cohorts import compare
+from genoloom.validation.accumulators import MIN_POPULATION, Collector
+from genoloom.validation.cohorts import Comparison, compare
 from genoloom.validation.data import Data
 from genoloom.validation.fidelity import fidelity_rows, real_rows
-from genoloom.validation.metric_table import measure_all, measure_synthetic
+from genoloom.validation.metric_table import (
+    OF_GENOTYPES,
+    TABLE,
+    Measured,
+    Metric,
+    measure_all,
+    measure_synthetic,
+)
 from genoloom.validation.plot_data import plot_data
 from genoloom.validation.reference_values import REFERENCE_VALUES, ReferenceValues, reference_key
 from genoloom.validation.rows import MetricRow, own_rows
@@ -69,6 +78,47 @@ def read_reference_values(path: Path, key: str) -> ReferenceValues | None:
         return found
     log.info("the reference values are of other individuals or options: measured anew")
     return None
+
+
+def _key(
+    comparands: Comparands, individuals: Comparison, options: ValidateOptions, seed: int
+) -> str:
+    reals = [real for _, real in comparands.pairs]
+    return reference_key(individuals, reals, options, seed, comparands.phased)
+
+
+def _enough(comparands: Comparands, options: ValidateOptions, seed: int) -> Comparison | None:
+    """Who is compared, where they are as many as a population needs to be shown."""
+    synthetic, real = comparands.pairs[0]
+    with suppress(InputError):  # no population has enough
+        found = compare(
+            synthetic.individuals, real.individuals, comparands.roles, options.n_permutations, seed
+        )
+        return found if found.n >= MIN_POPULATION else None
+    return None
+
+
+def _measure(
+    name: str,
+    comparands: Comparands,
+    individuals: Comparison,
+    options: ValidateOptions,
+    seed: int,
+    known: ReferenceValues | None,
+    table: tuple[Metric, ...] = TABLE,
+) -> tuple[list[Measured], Data]:
+    """Read all contigs, and take the metrics of the table."""
+    n_sites = sum(len(real.sites) for _, real in comparands.pairs)
+    collected = Collector(
+        individuals, n_sites, options.ld_window, seed, real_known=known is not None
+    )
+    for synthetic, real in comparands.pairs:
+        collected.add(synthetic, real, genetic_positions(real.sites))
+        log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
+    data = Data(collected, options.components, seed, comparands.phased, comparands.diploid)
+    if known is None:
+        return measure_all(data, table), data
+    return measure_synthetic(data, known.scores, table), data
 
 
 def validate(
@@ -119,18 +169,23 @@ def validate(
         name,
         individuals_count(individuals.n),
     )
-    reals = [real for _, real in comparands.pairs]
-    key = reference_key(individuals, reals, options, seed, comparands.phased)
+    key = _key(comparands, individuals, options, seed)
+    diploids, of_diploids = comparands.diploids, None
+    if diploids is not None:
+        of_diploids = _enough(diploids, options, seed)
+    if of_diploids is not None:
+        own_key = _key(diploids, of_diploids, options, seed)
+        key = hashlib.sha256(f"{key} {own_key}".encode()).hexdigest()
     known = read_reference_values(reference_values, key) if reference_values else None
-    n_sites = sum(len(real.sites) for real in reals)
-    collected = Collector(
-        individuals, n_sites, options.ld_window, seed, real_known=known is not None
-    )
-    for synthetic, real in comparands.pairs:
-        collected.add(synthetic, real, genetic_positions(real.sites))
-        log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
-    data = Data(collected, options.components, seed, comparands.phased, comparands.diploid)
-    measured = measure_all(data) if known is None else measure_synthetic(data, known.scores)
+    measured, data = _measure(name, comparands, individuals, options, seed, known)
+    if of_diploids is not None:
+        log.info(
+            "%s: metrics of genotypes are those of %s each who have two haplotypes",
+            name, individuals_count(of_diploids.n),
+        )  # fmt: skip
+        own, _ = _measure(name, diploids, of_diploids, options, seed, known, OF_GENOTYPES)
+        found = {m.metric.name: replace(m, n=of_diploids.n) for m in own}
+        measured = [found.get(m.metric.name, m) for m in measured]
     scores = [m.real_score() for m in measured]
     if options.phaser != "none" and comparands.phased and comparands.diploid:
         measured.append(

@@ -64,7 +64,7 @@ def fidelity_rows(
                 m.null_sd,
                 found.nfr,
                 found.z,
-                n,
+                n if m.n is None else m.n,
                 found.verdict,
             )
         )

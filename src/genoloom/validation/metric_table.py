@@ -83,8 +83,8 @@ class Metric:
     phase : bool
         Needs phased haplotypes; `not run` without.
     genotypes : bool
-        Needs both haplotypes of an individual; `not run` where individuals are haploid, and rows
-        are pairs of them.
+        Needs both haplotypes of an individual; where others are haploid, and rows are pairs of
+        them, it is measured on those who have two, or `not run`.
     ascertained : bool
         Sites are chosen by what training individuals carry, so the training individuals themselves
         have no row.
@@ -224,6 +224,9 @@ TABLE = (
 )
 
 
+OF_GENOTYPES = tuple(metric for metric in TABLE if metric.genotypes)
+
+
 @dataclass(frozen=True)
 class Measured:
     """One metric of every generator and of the training individuals, its reference, and what chance
@@ -238,6 +241,8 @@ class Measured:
     departures : ndarray of float, shape (n_halvings,)
         How far each halving of the real individuals is from the others, in their spreads, without
         sign; 0 where the tolerance covers it. Empty where theory has a part in the spread.
+    n : int, optional
+        Individuals per group, where they are not those of the other metrics.
     """
 
     metric: Metric
@@ -246,6 +251,7 @@ class Measured:
     reference: float
     null_sd: float
     departures: np.ndarray
+    n: int | None = None
 
     def real_score(self) -> RealScore:
         """What does not depend on the synthetic individuals."""
@@ -326,7 +332,9 @@ def measure_all(d: Data, table: tuple[Metric, ...] = TABLE) -> list[Measured]:
     return [measure(metric, part, d) for metric in table for part in metric.parts(d)]
 
 
-def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
+def measure_synthetic(
+    d: Data, scores: list[RealScore], table: tuple[Metric, ...] = TABLE
+) -> list[Measured]:
     """The same of the synthetic groups alone, where it is known what real individuals score.
 
     Parameters
@@ -336,7 +344,7 @@ def measure_synthetic(d: Data, scores: list[RealScore]) -> list[Measured]:
     """
     known = {(score.metric, score.population, score.bin): score for score in scores}
     measured = []
-    for metric in TABLE:
+    for metric in table:
         for part in metric.parts(d):
             real = known.get((metric.name, part.population, part.bin))
             if (

@@ -6,21 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import make_panel
+from helpers import founder_mosaic, make_panel, make_sites
 
 from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.provenance import read_provenance
-from genoloom.formats.tables import read_table
-from genoloom.panel import ArrayHaplotypes
-from genoloom.panels.comparands import Comparands
+from genoloom.formats.tables import read_records, read_table
+from genoloom.panel import ArrayHaplotypes, Individuals, Panel
+from genoloom.panels.comparands import Comparands, with_haploids
+from genoloom.ploidy import Ploidy
 from genoloom.stages.validate import read_reference_values, validate
 from genoloom.validation.cohorts import compare
+from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.metric_table import OF_GENOTYPES
 from genoloom.validation.reference_values import (
     REFERENCE_VALUES,
     ReferenceValues,
     reference_key,
 )
+from genoloom.validation.rows import MetricRow
 
 OPTIONS = ValidateOptions(n_permutations=2, ld_window=60)
 SPOILED = {"empty": "", "text": "{", "fields": '{"key": "x"}', "words": '{"key": 1, "scores": []}'}
@@ -118,3 +122,45 @@ def test_what_is_no_such_file_is_an_error(tmp_path, what):
         path.write_text(SPOILED[what])
     with pytest.raises(InputError, match=REFERENCE_VALUES):
         read_reference_values(path, "key")
+
+
+def test_genotypes_of_an_x_are_those_of_females(tmp_path):
+    """As where they are alone, and with and without what real individuals score."""
+    rng = np.random.default_rng(4)
+
+    def x_of(n: int, name: str) -> Panel:
+        sex = [("male", "female")[i % 2] for i in range(n)]
+        alleles = founder_mosaic(60, 2 * n, rng)
+        alleles[:, 1::4] = alleles[:, 0::4]  # the males'
+        individuals = Individuals([f"{name}{i}" for i in range(n)], ["POP"] * n, sex)
+        sites = replace(make_sites(60), contig="X", ploidy=Ploidy.X_LINKED)
+        return Panel(sites, individuals, ArrayHaplotypes(alleles))
+
+    synthetic, real = x_of(50, "S"), x_of(100, "R")
+    roles = ["train"] * 50 + ["holdout"] * 50
+    both = with_haploids([(synthetic, real)], roles)
+    kept = [
+        panel.take_individuals(np.arange(1, n, 2)) for panel, n in ((synthetic, 50), (real, 100))
+    ]
+    females = Comparands([tuple(kept)], roles[1::2])
+    tables = []
+    for number, (comparands, known) in enumerate([(both, None), (females, None), (both, 0)]):
+        out = tmp_path / str(number) / "fidelity.tsv"
+        out.parent.mkdir()
+        validate(
+            name="made", comparands=comparands, baselines=[], out=out, details=None, seed=1,
+            options=ValidateOptions(n_permutations=4),
+            reference_values=None if known is None else tmp_path / f"{known}/reference_values.json",
+        )  # fmt: skip
+        tables.append(out)
+    assert tables[0].read_bytes() == tables[2].read_bytes()
+    found = [
+        {row.metric: row for row in read_records(path, MetricRow) if row.generator == "made"}
+        for path in tables[:2]
+    ]
+    names = {metric.name for metric in OF_GENOTYPES}
+    assert len(names) > 5
+    for name in names:
+        x, alone = (rows[name] for rows in found)
+        assert (x.value, x.reference, x.n) == (alone.value, alone.reference, 25), name
+    assert found[0][MetricId.FREQUENCY_ERROR].n == 37  # males are joined two by two
