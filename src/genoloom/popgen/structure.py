@@ -4,27 +4,12 @@ import numpy as np
 from scipy.sparse.linalg import eigsh
 
 
-def hudson_fst_terms(p1: np.ndarray, n1: int, p2: np.ndarray, n2: int) -> tuple[float, float]:
-    """Sums over sites of Hudson's numerator and denominator; Fst of a region is the ratio of the
-    sums.
+def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Hudson's Fst of all pairs of populations, float64, shape (n_populations, n_populations): of
+    each pair the ratio of sums over sites, which are matrix products here. nan where no site
+    varies.
 
     Bhatia et al. 2013, doi:10.1101/gr.154831.113, equation 10.
-
-    Parameters
-    ----------
-    p1, p2 : ndarray, float, shape (n_variants,)
-        Allele frequencies among `n1` and `n2` haplotypes.
-    """
-    numerator = (p1 - p2) ** 2 - p1 * (1 - p1) / (n1 - 1) - p2 * (1 - p2) / (n2 - 1)
-    denominator = p1 * (1 - p2) + p2 * (1 - p1)
-    return float(numerator.sum()), float(denominator.sum())
-
-
-def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Hudson's Fst of all pairs of populations, float64, shape (n_populations, n_populations); see
-    `hudson_fst_terms`.
-
-    The sums over sites become matrix products. nan where no site varies.
 
     Parameters
     ----------

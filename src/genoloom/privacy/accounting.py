@@ -6,20 +6,15 @@ that: mu says all of its privacy. Several of them together, each chosen after th
 have the mu that is the root of the sum of squares (Dong, Roth & Su 2022, doi:10.1111/rssb.12454,
 corollary 2). From mu to epsilon and delta without loss: Balle & Wang 2018 (arXiv:1805.06530,
 theorem 8).
-
-The same in terms of Renyi divergence (`renyi_epsilon`) is an upper bound, which the exact value
-must not exceed; it is there to check the account by a second way.
 """
 
 from collections.abc import Iterable
-from math import exp, log, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
-from scipy.stats import binom
 
-ORDERS = 1 + np.geomspace(1e-3, 1e5, 400)  # of Renyi divergences
 LARGEST_MU = 1e4
 
 
@@ -61,20 +56,6 @@ def rest(mu: float, spent: Iterable[float]) -> float:
     return sqrt(max(0.0, mu * mu - sum(one * one for one in spent)))
 
 
-def renyi_epsilon(mu: float, delta: float) -> float:
-    """An upper bound of `epsilon_of` by Renyi divergences.
-
-    That of order alpha of a Gaussian mechanism is alpha mu^2 / 2 (Mironov 2017, arXiv:1702.07476,
-    proposition 7; zero-concentrated privacy with rho = mu^2 / 2). To epsilon and delta: Canonne,
-    Kamath & Steinke 2020, arXiv:2004.00010, proposition 12.
-    """
-    _check(delta)
-    found = (
-        ORDERS * mu * mu / 2 + np.log1p(-1 / ORDERS) - (log(delta) + np.log(ORDERS)) / (ORDERS - 1)
-    )
-    return float(max(0.0, found.min()))
-
-
 def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
     """The share of members that the best attack on a mu-Gaussian mechanism finds, at a share of
     false positives.
@@ -85,36 +66,6 @@ def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
 def largest_auc(mu: float) -> float:
     """AUC of the best attack on a mu-Gaussian mechanism."""
     return float(ndtr(mu / sqrt(2)))
-
-
-def audited_epsilon(
-    guesses: int, right: int, delta: float, canaries: int, confidence: float = 0.95
-) -> float:
-    """A lower bound of epsilon from one run with canaries that were in or out by fair coins.
-
-    Whoever guesses `guesses` of the coins and is right `right` times has shown, with this
-    confidence, that the mechanism is not private with a smaller epsilon (Steinke, Nasr & Jagielski
-    2023, arXiv:2305.08846, theorem 5.2).
-
-    Parameters
-    ----------
-    canaries : int
-        All of them, guessed or not.
-    """
-
-    below = np.arange(right - 2, -2, -1)  # right - i - 1 for i = 1 .. right
-
-    def chance(epsilon: float) -> float:
-        """The largest chance of as many right guesses under (epsilon, delta)."""
-        q = 1 / (1 + exp(-epsilon))
-        reached = binom.sf(right - 1, guesses, q)
-        nearly = (binom.sf(below, guesses, q) - reached) / np.arange(1, right + 1)
-        return float(reached + 2 * canaries * delta * nearly.max(initial=0.0))
-
-    unlikely = 1 - confidence
-    if chance(0.0) > unlikely:
-        return 0.0
-    return float(brentq(lambda epsilon: chance(epsilon) - unlikely, 0.0, 50.0))
 
 
 def _check(delta: float) -> None:
