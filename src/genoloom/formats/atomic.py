@@ -81,11 +81,9 @@ def _remove_left_over(final: Path) -> None:
 
 
 def _explain(error: Exception, final: Path) -> GenoLoomError | None:
-    place, number, file = (
-        final.parent,
-        getattr(error, "errno", None),
-        getattr(error, "filename", None),
-    )
+    place = final.parent
+    number = getattr(error, "errno", None)
+    file = getattr(error, "filename", None)
     if isinstance(file, str | Path) and not (
         place.is_relative_to(file) or Path(file).is_relative_to(place)
     ):

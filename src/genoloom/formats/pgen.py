@@ -52,12 +52,10 @@ class PgenHaplotypes:
     def __init__(
         self, path: Path, n_individuals: int, n_variants: int, n_alleles: np.ndarray | None = None
     ):
-        self.path, self.n_individuals, self.n_variants, self.n_alleles = (
-            Path(path),
-            n_individuals,
-            n_variants,
-            n_alleles,
-        )
+        self.path = Path(path)
+        self.n_individuals = n_individuals
+        self.n_variants = n_variants
+        self.n_alleles = n_alleles
         self.n_haplotypes = 2 * n_individuals
         self._reader = None
 
@@ -222,12 +220,10 @@ class PanelWriter:
         contig_length: int | None = None,
         ploidy: Ploidy = Ploidy.DIPLOID,
     ):
-        self.prefix, self.individuals, self.contig, self.contig_length = (
-            Path(prefix),
-            individuals,
-            contig,
-            contig_length,
-        )
+        self.prefix = Path(prefix)
+        self.individuals = individuals
+        self.contig = contig
+        self.contig_length = contig_length
         self.ploidy = ploidy
         self.n_variants = 0
         self._blocks: list[int] = []

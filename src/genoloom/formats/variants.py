@@ -317,10 +317,8 @@ class VcfFile(VariantFile):
             if fault is None and ploidy == 2 and not short[i]:
                 calls, without_phase = alleles[i].ravel(), unphased[i]
             elif fault is None and ploidy == 1 and lone[i]:
-                calls, without_phase = (
-                    np.full(2 * n_individuals, -1, dtype=np.int8),
-                    np.zeros(n_individuals, dtype=bool),
-                )
+                calls = np.full(2 * n_individuals, -1, dtype=np.int8)
+                without_phase = np.zeros(n_individuals, dtype=bool)
             elif fault is None:
                 fault = wrong_ploidy(self.path, place, ploidy, self.may_be_haploid is not None)
             yield Record(

@@ -323,10 +323,8 @@ class CopiedSegments(Attack):
         group = np.repeat(["synthetic", "holdout", "train"], n)
         partners = ("synthetic", "holdout", "train") if of_synthetic else ("synthetic",)
         self.matches = LongestMatches({name: group == name for name in partners})
-        self.synthetic, self.real = (
-            np.flatnonzero(group == "synthetic"),
-            np.flatnonzero(group != "synthetic"),
-        )
+        self.synthetic = np.flatnonzero(group == "synthetic")
+        self.real = np.flatnonzero(group != "synthetic")
 
     def add(self, block: Block) -> None:
         self.matches.add(np.concatenate([block.synthetic, block.real], axis=1), block.cm)

@@ -153,11 +153,9 @@ class Resampling:
     def __init__(
         self, population: np.ndarray, n_holdout: int, resamples: int, rng: np.random.Generator
     ):
-        self.population, self.n_holdout, n_train = (
-            population,
-            n_holdout,
-            len(population) - n_holdout,
-        )
+        self.population = population
+        self.n_holdout = n_holdout
+        n_train = len(population) - n_holdout
         self.other_weights = rng.multinomial(
             n_holdout, np.full(n_holdout, 1 / n_holdout), size=resamples
         )

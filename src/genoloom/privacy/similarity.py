@@ -149,11 +149,9 @@ class Similarities:
 
     def __init__(self, n_individuals: int):
         self.n = n_individuals
-        self.common, self.rare, self.segments = (
-            CommonDistances(n_individuals),
-            RareSharing(n_individuals),
-            SharedSegments(n_individuals),
-        )
+        self.common = CommonDistances(n_individuals)
+        self.rare = RareSharing(n_individuals)
+        self.segments = SharedSegments(n_individuals)
         self.copies = CommonDistances(n_individuals), RareSharing(n_individuals)
 
     def choose_rare(self, fewest: int) -> None:

@@ -231,10 +231,8 @@ def _group_row(name: str, cells: dict[str, Metric | Attack], columns: list[str])
 
 def _generator_view(panel: PanelData, name: str) -> dict:
     data = panel.details[name]
-    edges, groups = (
-        data["distances"]["edges"],
-        {k: v for k, v in data["distances"].items() if k != "edges"},
-    )
+    edges = data["distances"]["edges"]
+    groups = {k: v for k, v in data["distances"].items() if k != "edges"}
     drawn = {
         "pca": draw.pca(data, name),
         "frequency": draw.frequency(data, name),

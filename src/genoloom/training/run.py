@@ -330,11 +330,9 @@ class _Progress:
         if state["best_snapshot"] is not None:
             check_fit(self.path, state["best_snapshot"], model.snapshot())
         self.step = self.first_step = words.step
-        self.best, self.since_best, self.best_snapshot = (
-            words.best,
-            words.since_best,
-            state["best_snapshot"],
-        )
+        self.best = words.best
+        self.since_best = words.since_best
+        self.best_snapshot = state["best_snapshot"]
         self.rows, self.earlier_s = words.history, words.seconds
         if self.minutes is not None:
             self.steps, self.paced = words.steps, words.paced
@@ -393,10 +391,8 @@ class _Progress:
             return
         started = time.monotonic()
         metrics = model.evaluate(self.step)
-        self.evaluations, self.evaluations_s = (
-            self.evaluations + 1,
-            self.evaluations_s + time.monotonic() - started,
-        )
+        self.evaluations = self.evaluations + 1
+        self.evaluations_s = self.evaluations_s + time.monotonic() - started
         _refuse_divergence(self.run.label, self.step, {"score": metrics["score"]})
         self.rows.append(
             {"step": self.step, "seconds": self.earlier_s + self.session_s, **losses, **metrics}

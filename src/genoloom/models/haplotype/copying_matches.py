@@ -268,10 +268,8 @@ def follow(m, b, r, z, o, i, u, known, found, whole, rest, tables, k, C, row, co
             x0, x1 = more0, more1
             m.part[b, r, z] = 0
             if known:
-                m.part[b, r, z, 0], m.part[b, r, z, 1] = (
-                    cumulative[column + found[g, 0]],
-                    cumulative[column + found[g, 1]],
-                )
+                m.part[b, r, z, 0] = cumulative[column + found[g, 0]]
+                m.part[b, r, z, 1] = cumulative[column + found[g, 1]]
         elif known:
             x0, x1 = cumulative[column + found[g, 0]], cumulative[column + found[g, 1]]
         m.at[b, r, z, g, 0], m.at[b, r, z, g, 1] = x0, x1

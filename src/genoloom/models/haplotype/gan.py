@@ -106,10 +106,8 @@ class GanGenerator(HaplotypeGenerator):
         self.anchors: Anchors | None = None
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = (
-            list(data.population_names),
-            data.haplotypes.n_variants,
-        )
+        self.population_names = list(data.population_names)
+        self.n_variants = data.haplotypes.n_variants
         fitted = np.flatnonzero(~data.validation)
         of_blocks = {"vocabulary_size": self.options.vocabulary_size, "rows": fitted}
         block = self.options.block_size or choose_block(
@@ -157,10 +155,8 @@ class GanGenerator(HaplotypeGenerator):
 
         `tokens` (n, K) are theirs, `population` (n,) their populations.
         """
-        seed, stop = (
-            derive_seed(run.seed, "temperature"),
-            min(BALANCED_BLOCKS, self.tokenizer.n_blocks),
-        )
+        seed = derive_seed(run.seed, "temperature")
+        stop = min(BALANCED_BLOCKS, self.tokenizer.n_blocks)
         rows = np.random.default_rng(seed).permutation(len(tokens))[:BALANCED_ROWS]
 
         def alleles(chosen: np.ndarray) -> np.ndarray:
@@ -328,10 +324,8 @@ class GanGenerator(HaplotypeGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
         generator = cls(GanOptions(**description["options"]))
-        generator.population_names, generator.n_variants = (
-            description["population_names"],
-            description["n_variants"],
-        )
+        generator.population_names = description["population_names"]
+        generator.n_variants = description["n_variants"]
         tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
         generator.tokenizer = BlockTokenizer(generator.n_variants, **tokenizer)
         generator.chain = TokenChain(

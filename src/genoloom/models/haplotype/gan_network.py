@@ -34,10 +34,8 @@ class TokenGenerator(nn.Module):
         self.whole, self.population = nn.Linear(options.latent, W), nn.Embedding(n_populations, W)
         self.gru = nn.GRU(W, W, batch_first=True)
         self.drop = nn.Dropout(options.dropout)
-        self.out, self.bias = (
-            nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 1e-3),
-            nn.Parameter(torch.zeros(n_blocks, vocabulary_size)),
-        )
+        self.out = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 1e-3)
+        self.bias = nn.Parameter(torch.zeros(n_blocks, vocabulary_size))
         self.register_buffer("calibration", torch.zeros(n_blocks, vocabulary_size))
 
     def context(self, noise: torch.Tensor, population: torch.Tensor) -> torch.Tensor:

@@ -160,10 +160,8 @@ class GanTraining:
         fake = self._alleles(
             rollout.step(self.generator, self.chain, start, stop, draw), start
         ).requires_grad_(penalised)
-        real_score, fake_score = (
-            self.critic(real, population, start),
-            self.critic(fake, population, start),
-        )
+        real_score = self.critic(real, population, start)
+        fake_score = self.critic(fake, population, start)
         loss = total = nn.functional.softplus(fake_score - real_score).mean()
         if penalised:
             penalty = _squared_gradient(real_score, real) + _squared_gradient(fake_score, fake)
@@ -217,10 +215,8 @@ class GanTraining:
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))
         torch.manual_seed(derive_seed(self.seed, "evaluation"))
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
-        generator, n_blocks = (
-            self.average.module.eval(),
-            min(SCORED_BLOCKS, len(self.token_alleles)),
-        )
+        generator = self.average.module.eval()
+        n_blocks = min(SCORED_BLOCKS, len(self.token_alleles))
         rollout = Rollout(
             self._context(generator, torch.from_numpy(self.population[rows]).to(self.device))
         )
@@ -382,10 +378,8 @@ def compare(
     """
     common = np.minimum(frequency, 1 - frequency).ravel() >= COMMON
     flat = [x.reshape(len(x), -1) for x in (synthetic, training, real)]
-    means, linkage = (
-        [x.mean(0) for x in flat],
-        [_neighbour_correlations(x[:, common]) for x in flat],
-    )
+    means = [x.mean(0) for x in flat]
+    linkage = [_neighbour_correlations(x[:, common]) for x in flat]
     misfit = [
         [float(np.square(x[kind] - x[2]).mean()) if len(x[2]) else 0.0 for x in (means, linkage)]
         for kind in (0, 1)

@@ -160,10 +160,8 @@ class _Expectations:
     """What the expectation step counts."""
 
     def __init__(self, model: FounderModel):
-        self.ones, self.called = (
-            torch.zeros_like(model.alternate),
-            torch.zeros_like(model.alternate),
-        )
+        self.ones = torch.zeros_like(model.alternate)
+        self.called = torch.zeros_like(model.alternate)
         self.shared, self.own = torch.zeros_like(model.shared), torch.zeros_like(model.own)
         self.jumps = torch.zeros_like(model.jump)
         self.log_likelihood = 0.0
@@ -293,19 +291,15 @@ class HmmTraining:
         options: HmmOptions,
         run: TrainingRun,
     ):
-        self.options, self.packed, self.population, self.device = (
-            options,
-            packed,
-            data.population,
-            run.device,
-        )
+        self.options = options
+        self.packed = packed
+        self.population = data.population
+        self.device = run.device
         self.model = FounderModel(
             model.block, *(getattr(model, name).to(run.device) for name in model.NAMES)
         )
-        self.fitted, self.validation = (
-            np.flatnonzero(~data.validation),
-            np.flatnonzero(data.validation),
-        )
+        self.fitted = np.flatnonzero(~data.validation)
+        self.validation = np.flatnonzero(data.validation)
         self.frequency = site_frequencies(packed, self.fitted).to(run.device)
         self.objective = -math.inf
 
@@ -377,10 +371,8 @@ class HmmGenerator(HaplotypeGenerator):
         self.options = options
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = (
-            list(data.population_names),
-            data.haplotypes.n_variants,
-        )
+        self.population_names = list(data.population_names)
+        self.n_variants = data.haplotypes.n_variants
         packed = PackedHaplotypes.pack(data.haplotypes)
         fitted, seed = np.flatnonzero(~data.validation), derive_seed(run.seed, "founders")
         model = initial_model(packed, len(self.population_names), self.options, fitted, seed)
@@ -442,10 +434,8 @@ class HmmGenerator(HaplotypeGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HmmGenerator":
         generator = cls(HmmOptions(**description["options"]))
-        generator.population_names, generator.n_variants = (
-            description["population_names"],
-            description["n_variants"],
-        )
+        generator.population_names = description["population_names"]
+        generator.n_variants = description["n_variants"]
         generator.model = FounderModel(
             generator.options.block_size,
             *(torch.from_numpy(arrays[name]) for name in FounderModel.NAMES),

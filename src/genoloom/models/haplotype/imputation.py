@@ -62,12 +62,10 @@ class HaplotypeImputer:
     ):
         if SAMPLE_ROWS % particles:
             raise ValueError(f"{particles} particles do not divide {SAMPLE_ROWS}")
-        self.model, self.tokenizer, self.options, self.particles = (
-            model,
-            tokenizer,
-            options,
-            particles,
-        )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.options = options
+        self.particles = particles
         self.at_once = SAMPLE_ROWS // particles
         head = options.width // options.heads
         self.cache = KeyValueCache(

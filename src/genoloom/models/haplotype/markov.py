@@ -103,11 +103,9 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     raw = prior.clone().requires_grad_()
 
     def loss() -> torch.Tensor:
-        escape, more, floor = (
-            raw[: 2 * n_lengths].exp().view(n_lengths, 2),
-            raw[-2].exp(),
-            raw[-1].sigmoid() / 2,
-        )
+        escape = raw[: 2 * n_lengths].exp().view(n_lengths, 2)
+        more = raw[-2].exp()
+        floor = raw[-1].sigmoid() / 2
         weighted = counts + more * mine
         total = weighted.sum(dim=2)
         chance = torch.full((len(alternate),), 0.5, dtype=torch.float64)
@@ -147,12 +145,10 @@ class _ContextCounts:
         n_populations: int,
         lengths: list[int],
     ):
-        self.training, self.population, self.asked, self.P = (
-            training,
-            population,
-            asked,
-            n_populations,
-        )
+        self.training = training
+        self.population = population
+        self.asked = asked
+        self.P = n_populations
         self.lengths = lengths
         self.n = training.n_haplotypes
         self.pbwt = Pbwt(self.n + len(asked))
@@ -329,10 +325,8 @@ class MarkovGenerator(HaplotypeGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(MarkovOptions(**description["options"]))
-        generator.population_names, generator.population = (
-            description["population_names"],
-            arrays["population"],
-        )
+        generator.population_names = description["population_names"]
+        generator.population = arrays["population"]
         generator.training = PackedHaplotypes.from_state(arrays, description)
         generator.n_variants = generator.training.n_variants
         numbers = WeightsDescription(**description["weights"])

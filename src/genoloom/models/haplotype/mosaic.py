@@ -160,12 +160,10 @@ class _CopiedTemplates:
     def __init__(
         self, templates: Templates, request: SampleRequest, map_cm: np.ndarray, segment_cm: float
     ):
-        self.templates, self.request, self.map_cm, self.segment_cm = (
-            templates,
-            request,
-            map_cm,
-            segment_cm,
-        )
+        self.templates = templates
+        self.request = request
+        self.map_cm = map_cm
+        self.segment_cm = segment_cm
         start = np.full(len(request.seed), START)
         self.present = self._draw(start)
         self.next = self._next(start)

@@ -94,10 +94,8 @@ class BytewisePbwt:
         """
         if length > min(self.n_bytes, len(self.sums) - 1):
             raise ValueError(f"{length} bytes are not in memory")
-        now, then = (
-            self.sums[self.n_bytes % len(self.sums)],
-            self.sums[(self.n_bytes - length) % len(self.sums)],
-        )
+        now = self.sums[self.n_bytes % len(self.sums)]
+        then = self.sums[(self.n_bytes - length) % len(self.sums)]
         grown, group = (now - then)[self.order], self.group[self.order]
         borders = np.flatnonzero((grown[1:] != grown[:-1]) | (group[1:] != group[:-1])) + 1
         return np.concatenate([[0], borders, [len(self.order)]])

@@ -67,10 +67,8 @@ def _log_odds(
     gain = np.zeros(len(first))
     if len(informative):
         a, b, labels = first[informative], second[informative], population[0::2][informative]
-        heads, tails = (
-            (a[:, : k - start], b[:, : k - start]),
-            (a[:, k - start :], b[:, k - start :]),
-        )
+        heads = (a[:, : k - start], b[:, : k - start])
+        tails = (a[:, k - start :], b[:, k - start :])
         rows = np.concatenate(
             [
                 np.concatenate([heads[i], tails[j]], axis=1)

@@ -244,10 +244,8 @@ class BlockTables:
         differs = (unpack_bits(strays, panel.block) * count[:, None]).sum(axis=0)
         N, U = panel.n_templates, len(distinct)
         cumulative = np.empty((panel.n_populations + 1, U + 1), dtype=np.int32)
-        before, came = (
-            np.empty((2, N + 1, n_tokens), dtype=np.uint16),
-            np.empty((2, N), dtype=np.uint16),
-        )
+        before = np.empty((2, N + 1, n_tokens), dtype=np.uint16)
+        came = np.empty((2, N), dtype=np.uint16)
         after = np.empty_like(self.order)
         runs = np.empty(2, dtype=np.int64)
         rank = ranked.astype(np.uint16)

@@ -108,10 +108,8 @@ class TransformerGenerator(HaplotypeGenerator):
         self.start = Start.from_generator(base, self.options, index)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names, self.n_variants = (
-            list(data.population_names),
-            data.haplotypes.n_variants,
-        )
+        self.population_names = list(data.population_names)
+        self.n_variants = data.haplotypes.n_variants
         fitted = np.flatnonzero(~data.validation)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
@@ -128,11 +126,9 @@ class TransformerGenerator(HaplotypeGenerator):
             self.tokenizer = BlockTokenizer.fit(data.haplotypes, block=block, **of_blocks)
             self._build(run.device)
         else:
-            self.options, self.tokenizer, self.site_mapping = (
-                self.start.options,
-                self.start.tokenizer,
-                self.start.site_mapping,
-            )
+            self.options = self.start.options
+            self.tokenizer = self.start.tokenizer
+            self.site_mapping = self.start.site_mapping
             self._build(run.device)
             self.start.load_into(self.model, self.population_names)
         options = self.options
@@ -168,10 +164,8 @@ class TransformerGenerator(HaplotypeGenerator):
 
         `fitted` (n,), int64, are the haplotypes that are not in the validation set.
         """
-        seed, stop = (
-            derive_seed(run.seed, "temperature"),
-            min(BALANCED_BLOCKS, self.tokenizer.n_blocks),
-        )
+        seed = derive_seed(run.seed, "temperature")
+        stop = min(BALANCED_BLOCKS, self.tokenizer.n_blocks)
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
@@ -345,10 +339,8 @@ class TransformerGenerator(HaplotypeGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
         generator = cls(TransformerOptions(**description["options"]))
-        generator.population_names, generator.n_variants = (
-            description["population_names"],
-            description["n_variants"],
-        )
+        generator.population_names = description["population_names"]
+        generator.n_variants = description["n_variants"]
         tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
         generator.site_mapping = arrays["site_mapping"]
         generator.anchors = Anchors.from_arrays(arrays)

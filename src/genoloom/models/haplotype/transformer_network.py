@@ -58,11 +58,9 @@ class HaplotypeTransformer(nn.Module):
 
         self.site_in, self.site_out = _table(K, L, W), _table(K, L, W)
         self.token_in, self.token_out = _table(K, C, W), _table(K, C, W)
-        self.position_embedding, self.population, self.bos = (
-            _table(K, W),
-            _table(n_populations + 1, W),
-            _table(W),
-        )
+        self.position_embedding = _table(K, W)
+        self.population = _table(n_populations + 1, W)
+        self.bos = _table(W)
         self.drop = nn.Dropout(options.dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(W, options.heads, options.dropout) for _ in range(options.layers)
@@ -198,10 +196,8 @@ class HaplotypeTransformer(nn.Module):
         )
         crossover = self.crossover_chance()[start : start + T]  # (T, S - 1)
         # (B, T, C), (T, C)
-        state, recombination_prior = (
-            logits.softmax(-1),
-            self.recombination_logits(start, T).softmax(-1),
-        )
+        state = logits.softmax(-1)
+        recombination_prior = self.recombination_logits(start, T).softmax(-1)
         total = 0.0
         for s in range(self.segments):  # forward algorithm; the state is scaled to sum to one
             if s > 0:

@@ -42,10 +42,8 @@ class WindowSampler:
                 recombination_prior.double().softmax(-1).cumsum(-1).numpy()
             )  # (K, C)
             # (K, C, L), (K, L)
-            self.token_alleles, self.exists = (
-                model.token_alleles.to(torch.int8).numpy(),
-                model.exists.numpy(),
-            )
+            self.token_alleles = model.token_alleles.to(torch.int8).numpy()
+            self.exists = model.exists.numpy()
 
     @torch.no_grad()
     def sample(

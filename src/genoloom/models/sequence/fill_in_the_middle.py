@@ -80,10 +80,8 @@ class Lookahead:
         later ones do not depend on it.
         """
         row, total = np.arange(len(suffix))[:, None], np.zeros(log_p.shape[:2])
-        context, known = (
-            np.tile(self.contexts, (len(suffix), 1)),
-            np.ones((len(suffix), 1), dtype=bool),
-        )
+        context = np.tile(self.contexts, (len(suffix), 1))
+        known = np.ones((len(suffix), 1), dtype=bool)
         for base in suffix[:, : self.order].T:
             known &= (base != OTHER)[:, None]
             total += np.where(known, log_p[row, context, base[:, None] & 3], 0.0)
@@ -176,10 +174,8 @@ def sample_gap(
         :, -1
     ].expand(B, 4)
     cache.spread(B)
-    state, lookahead = (
-        _state_after(mixture, prefix, suffix, B, size),
-        Lookahead(mixture, suffix[None], nobody),
-    )
+    state = _state_after(mixture, prefix, suffix, B, size)
+    lookahead = Lookahead(mixture, suffix[None], nobody)
     labels = torch.full((B,), label)
     bases, log_prob = np.empty((B, size), dtype=np.uint8), np.empty((B, size))
     for i in range(size):

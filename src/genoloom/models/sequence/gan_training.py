@@ -91,10 +91,8 @@ class GanTraining:
     ):
         self.data, self.options, self.run = data, options, run
         self.edit_penalty = options.edit_penalty if options.chain_noise else 0.0
-        self.fitted, self.validation = (
-            np.flatnonzero(~data.validation),
-            np.flatnonzero(data.validation),
-        )
+        self.fitted = np.flatnonzero(~data.validation)
+        self.validation = np.flatnonzero(data.validation)
         self.generator = network.to(run.device)
         counts = kmer_counts(with_other_strand(data, self.fitted), 4)
         # as `kmer_frequencies`, of all together

@@ -184,10 +184,8 @@ class LabelClassifier:
         bases, waiting, tried = np.full((B, T), OTHER, dtype=np.uint8), np.arange(B), 0
         while len(waiting) and tried < most:
             tries = min(max(1, at_once // len(waiting)), most - tried)
-            rows, attempt = (
-                np.repeat(waiting, tries),
-                np.tile(tried + np.arange(tries), len(waiting)),
-            )
+            rows = np.repeat(waiting, tries)
+            attempt = np.tile(tried + np.arange(tries), len(waiting))
             length, seed = request.length[rows], attempt_seeds(request.seed[rows], attempt)
             candidates = sample(
                 SequenceRequest(
@@ -241,11 +239,9 @@ class LabelClassifier:
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "LabelClassifier":
         """The classifier that `state` described."""
         classifier = cls(arrays["mix"].shape[1], description["stranded"])
-        classifier.temperature, classifier.longest, classifier.mix = (
-            description["temperature"],
-            arrays["longest"],
-            arrays["mix"],
-        )
+        classifier.temperature = description["temperature"]
+        classifier.longest = arrays["longest"]
+        classifier.mix = arrays["mix"]
         for i, network in enumerate(classifier.networks):
             load_network(network, arrays, f"{i}.")
         return classifier

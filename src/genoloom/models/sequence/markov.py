@@ -87,10 +87,8 @@ def sample_component(
     """Bases, uint8 (n, T), drawn from one component of a mixture with one uniform per base, float64
     (n, T); `remembers` as `MixtureState`.
     """
-    state, bases = (
-        MixtureState(mixture, *uniform.shape, remembers=remembers),
-        np.empty(uniform.shape, dtype=np.uint8),
-    )
+    state = MixtureState(mixture, *uniform.shape, remembers=remembers)
+    bases = np.empty(uniform.shape, dtype=np.uint8)
     for t in range(uniform.shape[1]):
         forecast, _ = state.forecast()
         bases[:, t] = draw(sampling.shape(forecast[:, 0, component]), uniform[:, t])
@@ -193,10 +191,8 @@ class MarkovGenerator(SequenceGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
         generator = cls(SequenceMarkovOptions(**description["options"]))
-        generator.label_names, generator.settings = (
-            description["label_names"],
-            read_settings(description),
-        )
+        generator.label_names = description["label_names"]
+        generator.settings = read_settings(description)
         generator.counts = unpack_counts(arrays)
         generator.mixture = ContextMixture(generator.settings, [generator.counts])
         return generator

@@ -194,10 +194,8 @@ class TransformerGenerator(SequenceGenerator):
 
     def _build(self) -> None:
         self.mixture = ContextMixture(self.settings, [self.counts])
-        self.labels, contexts = (
-            LabelPatterns(self.label_names),
-            self.settings.order + 1 + len(OwnCounts.LEVELS),
-        )
+        self.labels = LabelPatterns(self.label_names)
+        contexts = self.settings.order + 1 + len(OwnCounts.LEVELS)
         self.model = SequenceTransformer(
             self.options, self.labels, self.mixture.components, contexts, self.positions
         )
@@ -271,10 +269,8 @@ class TransformerGenerator(SequenceGenerator):
             forecast, context_counts = (
                 torch.from_numpy(x.astype(np.float32)) for x in state.forecast()
             )
-            forecast, context_counts = (
-                forecast.repeat(views, 1, 1, 1),
-                context_counts.repeat(views, 1, 1),
-            )
+            forecast = forecast.repeat(views, 1, 1, 1)
+            context_counts = context_counts.repeat(views, 1, 1)
             logits = (
                 self.model(before, forecast, context_counts, label, cache)[:, 0]
                 .double()
@@ -338,10 +334,8 @@ class TransformerGenerator(SequenceGenerator):
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
         declare_counts(arrays, words.chain)
-        components, contexts = (
-            words.chain.order + 3 + len(MEMORY),
-            words.chain.order + 1 + len(OwnCounts.LEVELS),
-        )
+        components = words.chain.order + 3 + len(MEMORY)
+        contexts = words.chain.order + 1 + len(OwnCounts.LEVELS)
         declare_network(
             arrays,
             "network.",
@@ -359,10 +353,8 @@ class TransformerGenerator(SequenceGenerator):
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
         generator = cls(SequenceTransformerOptions(**description["options"]))
-        generator.label_names, generator.positions = (
-            description["label_names"],
-            description["positions"],
-        )
+        generator.label_names = description["label_names"]
+        generator.positions = description["positions"]
         generator.settings, generator.counts = read_settings(description), unpack_counts(arrays)
         generator._build()
         load_network(generator.model, arrays, "network.")

@@ -207,11 +207,9 @@ class SequenceTransformer(nn.Module):
             if embedding is not None:
                 nn.init.normal_(embedding.weight, std=0.02)
         if options.fim_rate:  # after the others, so that these begin as they do without
-            self.suffix_position, self.missing, self.lookahead = (
-                nn.Embedding(SUFFIX_POSITIONS, W),
-                nn.Embedding(MISSING, W),
-                nn.Linear(W, 1),
-            )
+            self.suffix_position = nn.Embedding(SUFFIX_POSITIONS, W)
+            self.missing = nn.Embedding(MISSING, W)
+            self.lookahead = nn.Linear(W, 1)
             for embedding in (self.suffix_position, self.missing):
                 nn.init.normal_(embedding.weight, std=0.02)
             nn.init.zeros_(self.lookahead.weight)

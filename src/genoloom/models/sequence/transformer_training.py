@@ -93,18 +93,14 @@ class TransformerTraining(AveragedTraining):
         run: TrainingRun,
     ):
         super().__init__(model, options.learning_rate)
-        self.labels, self.mixture, self.fold, self.data, self.options, self.run = (
-            labels,
-            mixture,
-            fold,
-            data,
-            options,
-            run,
-        )
-        self.fitted, self.validation = (
-            np.flatnonzero(~data.validation),
-            np.flatnonzero(data.validation),
-        )
+        self.labels = labels
+        self.mixture = mixture
+        self.fold = fold
+        self.data = data
+        self.options = options
+        self.run = run
+        self.fitted = np.flatnonzero(~data.validation)
+        self.validation = np.flatnonzero(data.validation)
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         data = self.data

@@ -230,10 +230,8 @@ def _gap(own: bytes) -> bytes:
 def _stands_alone(lower: bytes, word: bytes) -> bool:
     place = lower.find(word)
     while place >= 0:
-        before, after = (
-            lower[place - 1 : place] if place else b"",
-            lower[place + len(word) : place + len(word) + 1],
-        )
+        before = lower[place - 1 : place] if place else b""
+        after = lower[place + len(word) : place + len(word) + 1]
         if not before.isalnum() and not after.isalnum():
             return True
         place = lower.find(word, place + 1)
