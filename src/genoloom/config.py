@@ -19,6 +19,7 @@ from genoloom.medicine_config import (
     UtilitySection,
 )
 from genoloom.sequence_config import (
+    MAX_AUC,
     AuditSequencesOptions,
     GenerateSequencesOptions,
     SequenceOptions,
@@ -308,10 +309,7 @@ class AuditOptions(Section):
         description="Bootstrap resamples of individuals, and permutations of membership; with "
         "fewer than 199 a test could not reach its level.",
     )
-    max_auc: Share = Field(
-        0.6,
-        description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
-    )
+    max_auc: Share = MAX_AUC
     max_excess: Share = Field(
         0.03,
         description="The audit also needs that the upper bound of the excess over the unavoidable "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.fields import FieldInfo
 
 from genoloom.errors import InputError
 
@@ -36,6 +37,20 @@ def filled(section: type[Section], given: dict, named: Callable[[str], str] = st
                 name, "is no option", expected=f"one of {', '.join(section.model_fields)}"
             ) from None
         raise InputError(name, f"{problem['input']!r}: {problem['msg']}") from None
+
+
+def patience_field(default: int | None) -> FieldInfo:
+    """The field `patience` of whatever is trained and evaluated in turn."""
+    return Field(
+        default,
+        ge=1,
+        description="Stop after this many evaluations without improvement; null never stops early.",
+    )
+
+
+def learning_rate_field(default: float) -> FieldInfo:
+    """The field `learning_rate` of what is trained by likelihood."""
+    return Field(default, gt=0, description="Peak learning rate of the cosine schedule.")
 
 
 class FiniteSection(Section):

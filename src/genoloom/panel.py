@@ -180,13 +180,10 @@ class HaplotypeView:
 
 
 @dataclass(frozen=True)
-class SwappedHaplotypes:
-    """Another source with 0 and 1 exchanged at the variants where `swapped` (bool, shape
-    (n_variants,)) says so.
-    """
+class _OfParent:
+    """Another source, variant by variant and haplotype by haplotype."""
 
     parent: HaplotypeSource
-    swapped: np.ndarray
 
     @property
     def n_variants(self) -> int:
@@ -195,6 +192,15 @@ class SwappedHaplotypes:
     @property
     def n_haplotypes(self) -> int:
         return self.parent.n_haplotypes
+
+
+@dataclass(frozen=True)
+class SwappedHaplotypes(_OfParent):
+    """Another source with 0 and 1 exchanged at the variants where `swapped` (bool, shape
+    (n_variants,)) says so.
+    """
+
+    swapped: np.ndarray
 
     def read(self, start: int, stop: int) -> np.ndarray:
         block = self.parent.read(start, stop)
@@ -203,7 +209,7 @@ class SwappedHaplotypes:
 
 
 @dataclass(frozen=True)
-class UnphasedHaplotypes:
+class UnphasedHaplotypes(_OfParent):
     """Another source with the two alleles of each call in ascending order, so that nothing depends
     on phase.
 
@@ -211,16 +217,6 @@ class UnphasedHaplotypes:
     the second where it is 0/1 or 1/1; the Hamming distances of two individuals' first and second
     columns add up to their genotype distance.
     """
-
-    parent: HaplotypeSource
-
-    @property
-    def n_variants(self) -> int:
-        return self.parent.n_variants
-
-    @property
-    def n_haplotypes(self) -> int:
-        return self.parent.n_haplotypes
 
     def read(self, start: int, stop: int) -> np.ndarray:
         block = self.parent.read(start, stop)

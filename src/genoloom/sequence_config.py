@@ -7,7 +7,25 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
-from genoloom.config_section import Section, Share, heads_divide_width
+from genoloom.config_section import (
+    Section,
+    Share,
+    heads_divide_width,
+    learning_rate_field,
+    patience_field,
+)
+
+# fields of several sections
+STRANDED = Field(
+    None,
+    description="Whether sequences are oriented, so that the other strand does not count. null"
+    " takes what the headers say (stranded=true), and counts both strands where "
+    "they say nothing.",
+)
+MAX_AUC = Field(
+    0.6,
+    description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
+)
 
 
 class SequenceOptions(Section):
@@ -168,9 +186,7 @@ class SequenceTransformerOptions(Section):
         le=1,
         description="Dropout; null takes 0.1, and 0.2 for fewer than 5,000 sequences.",
     )
-    learning_rate: float = Field(
-        2e-3, gt=0, description="Peak learning rate of the cosine schedule."
-    )
+    learning_rate: float = learning_rate_field(2e-3)
     evaluate_every: int = Field(
         70, ge=1, description="Steps between evaluations; the best one is kept."
     )
@@ -221,11 +237,7 @@ class SequenceGanOptions(Section):
         "undo what the chain learned.",
     )
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Stop after this many evaluations without improvement; null never stops early.",
-    )
+    patience: int | None = patience_field(None)
 
 
 class AuditSequencesOptions(Section):
@@ -237,21 +249,13 @@ class AuditSequencesOptions(Section):
         description="Bootstrap resamples of sequences, and permutations of membership; with fewer "
         "than 199 a test could not reach its level.",
     )
-    max_auc: Share = Field(
-        0.6,
-        description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
-    )
+    max_auc: Share = MAX_AUC
     max_compared: int = Field(
         500,
         ge=20,
         description="Most sequences per group (training, holdout, synthetic) that are compared.",
     )
-    stranded: bool | None = Field(
-        None,
-        description="Whether sequences are oriented, so that the other strand does not count. null"
-        " takes what the headers say (stranded=true), and counts both strands where "
-        "they say nothing.",
-    )
+    stranded: bool | None = STRANDED
 
 
 class ValidateSequencesOptions(Section):
@@ -265,12 +269,7 @@ class ValidateSequencesOptions(Section):
     max_compared: int = Field(
         500, ge=10, description="Most sequences that are aligned for identities."
     )
-    stranded: bool | None = Field(
-        None,
-        description="Whether sequences are oriented, so that the other strand does not count. null"
-        " takes what the headers say (stranded=true), and counts both strands where "
-        "they say nothing.",
-    )
+    stranded: bool | None = STRANDED
     motifs: str = Field(
         "",
         description="Motifs to look for: a file of JASPAR count matrices; or IUPAC words and "

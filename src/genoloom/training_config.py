@@ -6,14 +6,33 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from genoloom.config_section import Section, Share, heads_divide_width
-
-MINUTES = (
-    "Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the "
-    "first ones. The result then depends on the machine; a resumed training keeps its schedule."
+from genoloom.config_section import (
+    Section,
+    Share,
+    heads_divide_width,
+    learning_rate_field,
+    patience_field,
 )
 
-
+# fields of several generators
+MINUTES = Field(
+    None,
+    gt=0,
+    description="Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the "
+    "first ones. The result then depends on the machine; a resumed training keeps its schedule.",
+)
+BLOCK_SIZE = Field(
+    None,
+    ge=4,
+    le=128,
+    description="Sites per token; null takes the longest of 32, 16, 8 and 4 whose tokens cover"
+    " the cohort: 32 where sites are linked.",
+)
+EVALUATE_EVERY = Field(
+    None,
+    ge=1,
+    description="Steps between evaluations on the validation set; null evaluates twenty times.",
+)
 ANCHOR = (
     "Draw the tokens of each block at the frequencies that they have among the training haplotypes "
     "of the population."
@@ -192,15 +211,9 @@ class TransformerOptions(Section):
         description="Optimiser steps of the schedule; null takes 28 epochs, "
         "fewer below 1000 haplotypes (14 at 250), and at most 8000 steps.",
     )
-    minutes: float | None = Field(None, gt=0, description=MINUTES)
+    minutes: float | None = MINUTES
     batch: int = Field(32, ge=1, description="Haplotypes per step.")
-    block_size: int | None = Field(
-        None,
-        ge=4,
-        le=128,
-        description="Sites per token; null takes the longest of 32, 16, 8 and 4 whose tokens cover"
-        " the cohort: 32 where sites are linked.",
-    )
+    block_size: int | None = BLOCK_SIZE
     context: int = Field(
         64,
         ge=4,
@@ -244,9 +257,7 @@ class TransformerOptions(Section):
     layers: int = Field(3, ge=1, le=64, description="Transformer layers.")
     heads: int = Field(4, ge=1, validate_default=True, description="Attention heads.")
     dropout: Share = Field(0.1, description="Dropout; raise it for small cohorts.")
-    learning_rate: float = Field(
-        2e-3, gt=0, description="Peak learning rate of the cosine schedule."
-    )
+    learning_rate: float = learning_rate_field(2e-3)
     augmentation_fraction: Share = Field(
         0.5,
         description="Fraction of each batch that is matched crossovers between training "
@@ -262,16 +273,8 @@ class TransformerOptions(Section):
         "Likelihoods do not depend on it.",
     )
     anchor: bool = Field(False, description=ANCHOR)
-    evaluate_every: int | None = Field(
-        None,
-        ge=1,
-        description="Steps between evaluations on the validation set; null evaluates twenty times.",
-    )
-    patience: int | None = Field(
-        5,
-        ge=1,
-        description="Stop after this many evaluations without improvement; null never stops early.",
-    )
+    evaluate_every: int | None = EVALUATE_EVERY
+    patience: int | None = patience_field(5)
     max_gap: float | None = Field(
         None,
         ge=0,
@@ -296,16 +299,10 @@ class GanOptions(Section):
         description="Generator steps of the schedule; null: by the size of the cohort, as the "
         "transformer's, and at least 1,200.",
     )
-    minutes: float | None = Field(None, gt=0, description=MINUTES)
+    minutes: float | None = MINUTES
     batch: int = Field(32, ge=2, description="Haplotypes per step.")
     critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
-    block_size: int | None = Field(
-        None,
-        ge=4,
-        le=128,
-        description="Sites per token; null takes the longest of 32, 16, 8 and 4 whose tokens cover"
-        " the cohort: 32 where sites are linked.",
-    )
+    block_size: int | None = BLOCK_SIZE
     vocabulary_size: int = Field(
         64, ge=2, le=256, description="Distinct training blocks kept per token."
     )
@@ -348,11 +345,7 @@ class GanOptions(Section):
     )
     anchor: bool = Field(False, description=ANCHOR)
     evaluate_every: int = Field(100, ge=1, description="Generator steps between evaluations.")
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Stop after this many evaluations without improvement; null never stops early.",
-    )
+    patience: int | None = patience_field(None)
 
     _one_length = field_validator("minutes")(_in_place_of_steps)
 
@@ -399,9 +392,7 @@ class CopyingNetworkOptions(Section):
         "and carry a token; fewer are not counted. More than 1 lowers the likelihood.",
     )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
-    learning_rate: float = Field(
-        1e-2, gt=0, description="Peak learning rate of the cosine schedule."
-    )
+    learning_rate: float = learning_rate_field(1e-2)
     temperature: float | None = Field(
         None,
         ge=0.1,
@@ -412,16 +403,8 @@ class CopyingNetworkOptions(Section):
         "Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
-    evaluate_every: int | None = Field(
-        None,
-        ge=1,
-        description="Steps between evaluations on the validation set; null evaluates twenty times.",
-    )
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Stop after this many evaluations without improvement; null never stops early.",
-    )
+    evaluate_every: int | None = EVALUATE_EVERY
+    patience: int | None = patience_field(None)
 
 
 class TrainSections(Section):

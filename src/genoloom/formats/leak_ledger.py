@@ -4,16 +4,15 @@ Of each release it has the separation (d'^2) of `genoloom.privacy.leak_budget.Le
 up.
 """
 
-import fcntl
-import json
 import math
 from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.noted_numbers import VERSION, alone, numbers_text, read_numbers
 
-VERSION = 1
 LEDGER = "private/{}/leak_ledger.json"  # of a panel, below the results
+KEYS = "releases", "separation"
 
 
 def read_ledger(path: str | Path) -> dict[str, float]:
@@ -24,17 +23,8 @@ def read_ledger(path: str | Path) -> dict[str, float]:
     InputError
         The file is damaged or of another version.
     """
-    path = Path(path)
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] != VERSION:
-            raise ValueError
-        found = {name: float(entry["separation"]) for name, entry in content["releases"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
-        found = None
-    if found is None or not all(0 <= value < math.inf for value in found.values()):
+    found = read_numbers(Path(path), *KEYS, lambda _, separation: 0 <= separation < math.inf)
+    if found is None:
         raise InputError(
             path, "is no ledger of leaks",
             expected=f"a file of `genoloom release`, version {VERSION}",
@@ -46,9 +36,7 @@ def read_ledger(path: str | Path) -> dict[str, float]:
 def add_to_ledger(path: str | Path, name: str, separation: float) -> None:
     """Note a release; the same name (the same files) is noted once. Waits for other writers."""
     path = Path(path)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path.with_suffix(".lock")):
         ledger = read_ledger(path) | {name: separation}
-        releases = {key: {"separation": ledger[key]} for key in sorted(ledger)}
         with write_beside(path) as [part]:
-            part.write_text(json.dumps({"version": VERSION, "releases": releases}, indent=2) + "\n")
+            part.write_text(numbers_text(*KEYS, ledger))

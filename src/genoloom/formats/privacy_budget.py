@@ -6,8 +6,6 @@ written before anything is measured, and never taken back: a run that is stopped
 it.
 """
 
-import fcntl
-import json
 import os
 import re
 import secrets
@@ -17,10 +15,11 @@ from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.noted_numbers import VERSION, alone, numbers_text, read_numbers
 from genoloom.formats.private_directories import close_directory
 
-VERSION = 1
 BUDGET = "private/{}/privacy_budget.json"  # of a panel, below the results
+KEYS = "measured", "mu"
 KEY = "noise.key"
 KEY_BYTES = 32
 LARGEST = 1e4
@@ -34,25 +33,18 @@ def read_budget(path: str | Path) -> dict[str, float]:
     InputError
         The file is damaged or of another version.
     """
-    path = Path(path)
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] != VERSION:
-            raise ValueError
-        found = {name: float(entry["mu"]) for name, entry in content["measured"].items()}
-        if not all(
-            re.fullmatch("[0-9a-f]{64}", name) and 0 < mu <= LARGEST for name, mu in found.items()
-        ):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+
+    def fits(name: str, mu: float) -> bool:
+        return re.fullmatch("[0-9a-f]{64}", name) is not None and 0 < mu <= LARGEST
+
+    found = read_numbers(Path(path), *KEYS, fits)
+    if found is None:
         raise InputError(
             path,
             "is no budget of privacy",
             expected=f"a file of `genoloom panel measure`, version {VERSION}",
             remedy="restore it from a backup: without it earlier measurements would be forgotten",
-        ) from None
+        )
     return found
 
 
@@ -72,9 +64,8 @@ def spend(path: Path, name: str, choose: Callable[[list[float]], float]) -> dict
         if name in budget:
             return budget
         budget[name] = choose(list(budget.values()))
-        measured = {key: {"mu": budget[key]} for key in sorted(budget)}
         with write_beside(path) as [part]:
-            part.write_text(json.dumps({"version": VERSION, "measured": measured}, indent=2) + "\n")
+            part.write_text(numbers_text(*KEYS, budget))
             _to_disk(part)
     return budget
 
@@ -107,8 +98,7 @@ def noise_key(folder: Path) -> bytes:
 def _alone(folder: Path) -> Iterator[None]:
     """Wait for other writers of a closed directory."""
     close_directory(folder)
-    with open(folder / ".budget.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder / ".budget.lock"):
         yield
 
 

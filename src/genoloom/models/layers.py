@@ -62,6 +62,17 @@ def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str)
     network.load_state_dict(own)
 
 
+def network_arrays(network: nn.Module, prefix: str = "network.") -> dict[str, np.ndarray]:
+    """The weights of a network as `load_network` takes them."""
+    return {f"{prefix}{name}": value.numpy() for name, value in network.state_dict().items()}
+
+
+def weights_of(average: AveragedModel) -> dict[str, torch.Tensor]:
+    """A copy of the averaged weights, on the CPU."""
+    state = average.module.state_dict()
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
 def refuse_non_finite(chances) -> None:
     """Raise an `InputError` where an array of probabilities or their logarithms, which a network
     gave, holds no numbers.
@@ -217,10 +228,7 @@ class AveragedTraining:
 
     def snapshot(self) -> dict:
         """A copy of the averaged weights."""
-        return {
-            name: value.detach().cpu().clone()
-            for name, value in self.average.module.state_dict().items()
-        }
+        return weights_of(self.average)
 
     def restore(self, snapshot: dict) -> None:
         self.model.load_state_dict(snapshot)

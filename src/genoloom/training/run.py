@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from pydantic import Field, ValidationError
 
+from genoloom.config_section import Section
 from genoloom.declared import Description
 from genoloom.errors import CollapsedError, InputError, Interrupted
 from genoloom.formats.tables import write_table
@@ -190,6 +191,12 @@ def train(
         model.restore(progress.best_snapshot)
     run.history = progress.rows
     progress.save(model)
+
+
+def schedule_of(options: Section, **more: int) -> dict[str, int | float | None]:
+    """What `train` is told by the options of a generator, and by `more` in place of some."""
+    names = {"steps", "minutes", "evaluate_every", "patience", "max_gap"}
+    return options.model_dump(include=names) | more
 
 
 def _advance(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from genoloom.config_section import Section
 from genoloom.declared import MOST_LABELS, Declared, Description, Name, Populations, Variants
 from genoloom.panel import HaplotypeSource
 from genoloom.popgen.overlaps import Overlaps
@@ -76,6 +77,11 @@ class HaplotypeDescription(Description):
         return self
 
 
+def description_with(options: type[Section]) -> type[HaplotypeDescription]:
+    """The words of a generator that says nothing more than its options."""
+    return create_model("Described", __base__=HaplotypeDescription, options=(options, ...))
+
+
 class HaplotypeGenerator(ABC):
     """`fit` on training haplotypes, `sample` new ones; `log_likelihood` where the model has one."""
 
@@ -88,12 +94,38 @@ class HaplotypeGenerator(ABC):
     # whether a population may be -1, unknown, where likelihoods are asked for
     scores_unlabelled: ClassVar[bool] = False
 
+    options_class: ClassVar[type[Section]]
+
     population_names: list[str]
     n_variants: int
     # sites that exclude each other; given by who knows the alleles
     overlaps: Overlaps | None = None
     # populations of a cohort, and which of the model's represents each; given by who loads a model
     labels: Mapping[str, str] = {}
+
+    def __init__(self, options: Section):
+        self.options = options
+
+    def _begin(self, data: TrainingHaplotypes) -> None:
+        """Take over what every generator knows of its training data."""
+        self.population_names = list(data.population_names)
+        self.n_variants = data.haplotypes.n_variants
+
+    def _words(self) -> dict:
+        """What every generator says in the description of `state`."""
+        return {
+            "options": self.options.model_dump(),
+            "population_names": self.population_names,
+            "n_variants": self.n_variants,
+        }
+
+    @classmethod
+    def _described(cls, description: dict) -> Self:
+        """A generator with these words, and nothing that it has learned."""
+        generator = cls(cls.options_class(**description["options"]))
+        generator.population_names = description["population_names"]
+        generator.n_variants = description["n_variants"]
+        return generator
 
     @property
     def known_populations(self) -> dict[str, int]:

@@ -177,6 +177,15 @@ class BlockTokenizer:
             *(as_strided(np.zeros(1, dtype), shape, [0] * len(shape)) for dtype, shape in shapes),
         )
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays for the model file."""
+        return {f"tokenizer.{name}": getattr(self, name) for name in ("alleles", "count", "error")}
+
+    @classmethod
+    def from_state(cls, arrays: dict[str, np.ndarray], n_variants: int) -> "BlockTokenizer":
+        names = ("alleles", "count", "error")
+        return cls(n_variants, *(arrays[f"tokenizer.{name}"] for name in names))
+
     @property
     def n_blocks(self) -> int:
         return self.alleles.shape[0]

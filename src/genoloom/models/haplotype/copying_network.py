@@ -69,10 +69,10 @@ from genoloom.models.haplotype.templates import (
     read_bits,
     unpack_bits,
 )
-from genoloom.models.layers import declare_network, load_network, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 from genoloom.training_config import CopyingNetworkOptions
 
 log = logging.getLogger(__name__)
@@ -121,20 +121,17 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
 
     name = "copying_network"
     description_class = CopyingNetworkDescription
+    options_class = CopyingNetworkOptions
     has_likelihood = scores_blocks = scores_unlabelled = True
 
     def __init__(self, options: CopyingNetworkOptions):
-        self.options = options
+        super().__init__(options)
         self.anchors: Anchors | None = None
         self.reweighting: Reweighting | None = None
         self.stands_for: dict[str, str] = {}
 
-    @property
-    def n_variants(self) -> int:
-        return self.panel.haplotypes.n_variants
-
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names = list(data.population_names)
+        self._begin(data)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         options = self.options
         of_blocks = {
@@ -197,12 +194,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         training.reference_likelihoods = reference_bits(
             data.haplotypes, fitted, validation, data.map_cm, rng_of_reference
         )
-        schedule = {
-            "steps": options.steps,
-            "minutes": options.minutes,
-            "evaluate_every": options.evaluate_every,
-        }
-        train(training, run, **schedule, patience=options.patience)
+        train(training, run, **schedule_of(options))
         self.network.eval()
         self.weights = self.network.compiled()
 
@@ -420,20 +412,12 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return slice(k * L, min((k + 1) * L, self.n_variants))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
-        }
-        templates, description = self.panel.haplotypes.state()
-        arrays |= templates | {"population": self.panel.population}
+        templates, _ = self.panel.haplotypes.state()
+        arrays = network_arrays(self.network) | templates | {"population": self.panel.population}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
-        description |= {
-            "options": self.options.model_dump(),
-            "population_names": self.population_names,
-        }
-        if self.stands_for:
-            description["stands_for"] = self.stands_for
-        return arrays, description
+        told = {"stands_for": self.stands_for} if self.stands_for else {}
+        return arrays, self._words() | told
 
     @classmethod
     def declare(cls, arrays: Declared, words: CopyingNetworkDescription) -> None:
@@ -453,8 +437,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def from_state(
         cls, arrays: dict[str, np.ndarray], description: dict
     ) -> "CopyingNetworkGenerator":
-        generator = cls(CopyingNetworkOptions(**description["options"]))
-        options, names = generator.options, list(description["population_names"])
+        generator = cls._described(description)
+        options, names = generator.options, generator.population_names
         stands_for = description.get("stands_for", {})
         generator.population_names = names[: len(names) - len(stands_for)]
         generator.panel = TemplatePanel(

@@ -50,6 +50,7 @@ from genoloom.models.haplotype.base import (
     HaplotypeGenerator,
     SampleRequest,
     TrainingHaplotypes,
+    description_with,
 )
 from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
 from genoloom.models.haplotype.gan_critic import Critic
@@ -61,10 +62,10 @@ from genoloom.models.haplotype.temperature import (
     balanced_temperature,
 )
 from genoloom.models.haplotype.transformer_training import automatic_steps
-from genoloom.models.layers import declare_network, load_network, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 from genoloom.training_config import GanOptions
 
 log = logging.getLogger(__name__)
@@ -88,26 +89,20 @@ class OptionsDescription(GanOptions):
     temperature: float = Field(ge=0.1, le=2)
 
 
-class GanDescription(HaplotypeDescription):
-    """The words of such a model."""
-
-    options: OptionsDescription
-
-
 class GanGenerator(HaplotypeGenerator):
     """The adversarial generator: options in `genoloom.training_config.GanOptions`."""
 
     name = "gan"
-    description_class = GanDescription
+    description_class = description_with(OptionsDescription)
+    options_class = GanOptions
     has_critic = True
 
     def __init__(self, options: GanOptions):
-        self.options = options
+        super().__init__(options)
         self.anchors: Anchors | None = None
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names = list(data.population_names)
-        self.n_variants = data.haplotypes.n_variants
+        self._begin(data)
         fitted = np.flatnonzero(~data.validation)
         of_blocks = {"vocabulary_size": self.options.vocabulary_size, "rows": fitted}
         block = self.options.block_size or choose_block(
@@ -123,12 +118,7 @@ class GanGenerator(HaplotypeGenerator):
         steps = options.steps or max(
             LEAST_STEPS, automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
         )
-        schedule = {
-            "steps": steps,
-            "minutes": options.minutes,
-            "evaluate_every": options.evaluate_every,
-        }
-        train(training, run, **schedule, patience=options.patience)
+        train(training, run, **schedule_of(options, steps=steps))
         self.network.to("cpu").eval()
         self.critic = training.critic.to("cpu").eval()
         temperature = options.temperature or self._temperature(tokens, data.population[fitted], run)
@@ -281,13 +271,7 @@ class GanGenerator(HaplotypeGenerator):
         return self.tokenizer.decode(k, token, self.tokenizer.error[k], mutations)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
-        }
-        arrays |= {
-            f"tokenizer.{name}": getattr(self.tokenizer, name)
-            for name in ("alleles", "count", "error")
-        }
+        arrays = network_arrays(self.network) | self.tokenizer.state()
         arrays |= {
             f"chain.{name}": getattr(self.chain, name).numpy()
             for name in ("log_chance", "log_marginal")
@@ -298,15 +282,10 @@ class GanGenerator(HaplotypeGenerator):
         arrays |= {f"critic.{name}": value.numpy() for name, value in critic.items()}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
-        description = {
-            "options": self.options.model_dump(),
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-        }
-        return arrays, description
+        return arrays, self._words()
 
     @classmethod
-    def declare(cls, arrays: Declared, words: GanDescription) -> None:
+    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
         options, P = words.options, len(words.population_names)
         tokenizer = BlockTokenizer.declare(arrays, words.n_variants, options.block_size)
         K, C, L = tokenizer.alleles.shape
@@ -323,11 +302,8 @@ class GanGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
-        generator = cls(GanOptions(**description["options"]))
-        generator.population_names = description["population_names"]
-        generator.n_variants = description["n_variants"]
-        tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
-        generator.tokenizer = BlockTokenizer(generator.n_variants, **tokenizer)
+        generator = cls._described(description)
+        generator.tokenizer = BlockTokenizer.from_state(arrays, generator.n_variants)
         generator.chain = TokenChain(
             *(torch.from_numpy(arrays[f"chain.{name}"]) for name in ("log_chance", "log_marginal"))
         )

@@ -13,7 +13,7 @@ from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockTokenizer
 from genoloom.models.haplotype.gan_critic import Critic, statistics
 from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, draw
-from genoloom.models.layers import exponential_average
+from genoloom.models.layers import exponential_average, weights_of
 from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
@@ -256,10 +256,7 @@ class GanTraining:
 
     def snapshot(self) -> dict:
         """A copy of the averaged generator."""
-        return {
-            name: value.detach().cpu().clone()
-            for name, value in self.average.module.state_dict().items()
-        }
+        return weights_of(self.average)
 
     def restore(self, snapshot: dict) -> None:
         self.generator.load_state_dict(snapshot)

@@ -31,11 +31,12 @@ from genoloom.models.haplotype.base import (
     HaplotypeGenerator,
     SampleRequest,
     TrainingHaplotypes,
+    description_with,
 )
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, paired_uniforms, row_uniforms
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 from genoloom.training_config import HmmOptions
 
 ROWS = 256  # haplotypes at a time: their states fit into the cache
@@ -354,36 +355,21 @@ def site_frequencies(packed: PackedHaplotypes, rows: np.ndarray) -> torch.Tensor
     return torch.from_numpy(np.concatenate(pieces))
 
 
-class HmmDescription(HaplotypeDescription):
-    """The words of such a model."""
-
-    options: HmmOptions
-
-
 class HmmGenerator(HaplotypeGenerator):
     """Founder model: options in `genoloom.training_config.HmmOptions`."""
 
     name = "hmm"
-    description_class = HmmDescription
+    description_class = description_with(HmmOptions)
+    options_class = HmmOptions
     has_likelihood = True
 
-    def __init__(self, options: HmmOptions):
-        self.options = options
-
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names = list(data.population_names)
-        self.n_variants = data.haplotypes.n_variants
+        self._begin(data)
         packed = PackedHaplotypes.pack(data.haplotypes)
         fitted, seed = np.flatnonzero(~data.validation), derive_seed(run.seed, "founders")
         model = initial_model(packed, len(self.population_names), self.options, fitted, seed)
         training = HmmTraining(model, packed, data, self.options, run)
-        train(
-            training,
-            run,
-            steps=self.options.steps,
-            evaluate_every=1,
-            patience=self.options.patience,
-        )
+        train(training, run, **schedule_of(self.options, evaluate_every=1))
         self.model = FounderModel(
             self.options.block_size, *(value.cpu() for value in training.state_dict().values())
         )
@@ -411,15 +397,10 @@ class HmmGenerator(HaplotypeGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         arrays = {name: getattr(self.model, name).numpy() for name in FounderModel.NAMES}
-        description = {
-            "options": self.options.model_dump(),
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-        }
-        return arrays, description
+        return arrays, self._words()
 
     @classmethod
-    def declare(cls, arrays: Declared, words: HmmDescription) -> None:
+    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
         B = -(-words.n_variants // words.options.block_size)
         R, P = -(-B // REGION), len(words.population_names)
         floor = FREQUENCY_FLOOR / 2  # rounded to float32
@@ -433,9 +414,7 @@ class HmmGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HmmGenerator":
-        generator = cls(HmmOptions(**description["options"]))
-        generator.population_names = description["population_names"]
-        generator.n_variants = description["n_variants"]
+        generator = cls._described(description)
         generator.model = FounderModel(
             generator.options.block_size,
             *(torch.from_numpy(arrays[name]) for name in FounderModel.NAMES),

@@ -12,6 +12,7 @@ from genoloom.models.haplotype.base import (
     HaplotypeGenerator,
     SampleRequest,
     TrainingHaplotypes,
+    description_with,
 )
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
@@ -20,27 +21,19 @@ from genoloom.training_config import IndependentOptions
 BLOCK = 1024  # variants at a time
 
 
-class IndependentDescription(HaplotypeDescription):
-    """The words of such a model."""
-
-    options: IndependentOptions
-
-
 class IndependentGenerator(HaplotypeGenerator):
     """Bernoulli draws with each population's frequency, shrunk towards the pooled one."""
 
     name = "independent"
-    description_class = IndependentDescription
+    description_class = description_with(IndependentOptions)
+    options_class = IndependentOptions
     has_likelihood = True
-
-    def __init__(self, options: IndependentOptions):
-        self.options = options
 
     def fit(self, data: TrainingHaplotypes, run) -> None:
         """Count alleles; (ones + shrinkage * pooled) / (called + shrinkage) is the frequency of a
         population.
         """
-        self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
+        self._begin(data)
         # (n_haplotypes, n_populations)
         member = np.eye(len(data.population_names), dtype=np.float32)[data.population]
         frequency = np.empty((self.n_variants, len(data.population_names)))
@@ -73,15 +66,10 @@ class IndependentGenerator(HaplotypeGenerator):
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        description = {
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-            "options": self.options.model_dump(),
-        }
-        return {"frequency": self.frequency}, description
+        return {"frequency": self.frequency}, self._words()
 
     @classmethod
-    def declare(cls, arrays: Declared, words: IndependentDescription) -> None:
+    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
         arrays.expect(
             "frequency",
             "float64",
@@ -93,8 +81,6 @@ class IndependentGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "IndependentGenerator":
-        generator = cls(IndependentOptions(**description["options"]))
-        generator.population_names = description["population_names"]
+        generator = cls._described(description)
         generator.frequency = arrays["frequency"]
-        generator.n_variants = len(generator.frequency)
         return generator

@@ -224,13 +224,11 @@ class MarkovGenerator(HaplotypeGenerator):
 
     name = "markov"
     description_class = MarkovDescription
+    options_class = MarkovOptions
     has_likelihood = True
 
-    def __init__(self, options: MarkovOptions):
-        self.options = options
-
     def fit(self, data: TrainingHaplotypes, run) -> None:
-        self.population_names, self.n_variants = data.population_names, data.haplotypes.n_variants
+        self._begin(data)
         self.training, self.population = PackedHaplotypes.pack(data.haplotypes), data.population
         self.weights = self._fit_weights(data.validation)
 
@@ -305,13 +303,10 @@ class MarkovGenerator(HaplotypeGenerator):
         return total
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays, description = self.training.state()
-        description |= {
-            "population_names": self.population_names,
-            "options": self.options.model_dump(),
-        }
-        description["weights"] = {"own": self.weights.own, "floor": self.weights.floor}
-        return arrays | {"population": self.population, "escape": self.weights.escape}, description
+        arrays, _ = self.training.state()
+        arrays |= {"population": self.population, "escape": self.weights.escape}
+        weights = {"own": self.weights.own, "floor": self.weights.floor}
+        return arrays, self._words() | {"weights": weights}
 
     @classmethod
     def declare(cls, arrays: Declared, words: MarkovDescription) -> None:
@@ -324,11 +319,9 @@ class MarkovGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
-        generator = cls(MarkovOptions(**description["options"]))
-        generator.population_names = description["population_names"]
+        generator = cls._described(description)
         generator.population = arrays["population"]
         generator.training = PackedHaplotypes.from_state(arrays, description)
-        generator.n_variants = generator.training.n_variants
         numbers = WeightsDescription(**description["weights"])
         generator.weights = Weights(arrays["escape"], numbers.own, numbers.floor)
         return generator

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from genoloom.models.haplotype.base import HaplotypeDescription, SampleRequest
+from genoloom.models.haplotype.base import SampleRequest, description_with
 from genoloom.models.haplotype.mosaic import TEMPLATE, MosaicGenerator, Templates
 from genoloom.models.haplotype.packed_haplotypes import unpack
 from genoloom.models.haplotype.pbwt import BytewisePbwt
@@ -29,19 +29,13 @@ MEMORY = 4096  # most sites that are compared, whatever the map says
 FOREVER = 62  # halvings after which any haplotype of the group will do
 
 
-class MatchedMosaicDescription(HaplotypeDescription):
-    """The words of such a model."""
-
-    options: MatchedMosaicOptions
-
-
 class MatchedMosaicGenerator(MosaicGenerator):
     """Copies haplotypes of the own population, crossing over to equal ones at rate 1 / `segment_cm`
     a centimorgan.
     """
 
     name = "matched_mosaic"
-    description_class = MatchedMosaicDescription
+    description_class = description_with(MatchedMosaicOptions)
     options_class = MatchedMosaicOptions
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:

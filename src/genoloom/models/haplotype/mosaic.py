@@ -21,6 +21,7 @@ from genoloom.models.haplotype.base import (
     HaplotypeGenerator,
     SampleRequest,
     TrainingHaplotypes,
+    description_with,
 )
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes, unpack
 from genoloom.seeds import paired_uniforms
@@ -84,30 +85,17 @@ class Mutations:
             self.next[rows] = self._gap(site, rows)
 
 
-class MosaicDescription(HaplotypeDescription):
-    """The words of such a model."""
-
-    options: MosaicOptions
-
-
 class MosaicGenerator(HaplotypeGenerator):
     """Copies haplotypes of the own population, switching at rate 1 / `segment_cm` a centimorgan."""
 
     name = "mosaic"
-    description_class: ClassVar[type[HaplotypeDescription]] = MosaicDescription
+    description_class: ClassVar[type[HaplotypeDescription]] = description_with(MosaicOptions)
     options_class: ClassVar[type[Section]] = MosaicOptions
 
-    def __init__(self, options: Section):
-        self.options = options
-
     def fit(self, data: TrainingHaplotypes, run) -> None:
-        self.population_names = data.population_names
+        self._begin(data)
         self.training = PackedHaplotypes.pack(data.haplotypes, fill=True)
         self.population, self.map_cm = data.population, data.map_cm
-
-    @property
-    def n_variants(self) -> int:
-        return self.training.n_variants
 
     @property
     def segment_cm(self) -> float:
@@ -130,12 +118,8 @@ class MosaicGenerator(HaplotypeGenerator):
             yield unpack(copied)[: stop - start]
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays, description = self.training.state()
-        arrays |= {"population": self.population, "map_cm": self.map_cm}
-        return arrays, description | {
-            "population_names": self.population_names,
-            "options": self.options.model_dump(),
-        }
+        arrays, _ = self.training.state()
+        return arrays | {"population": self.population, "map_cm": self.map_cm}, self._words()
 
     @classmethod
     def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
@@ -147,8 +131,7 @@ class MosaicGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MosaicGenerator":
-        generator = cls(cls.options_class(**description["options"]))
-        generator.population_names = description["population_names"]
+        generator = cls._described(description)
         generator.population, generator.map_cm = arrays["population"], arrays["map_cm"]
         generator.training = PackedHaplotypes.from_state(arrays, description)
         return generator

@@ -62,11 +62,11 @@ from genoloom.models.haplotype.transformer_network import (
 )
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
-from genoloom.models.layers import declare_network, load_network, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 from genoloom.training_config import TransformerOptions
 
 log = logging.getLogger(__name__)
@@ -94,10 +94,11 @@ class TransformerGenerator(HaplotypeGenerator):
 
     name = "transformer"
     description_class = TransformerDescription
+    options_class = TransformerOptions
     has_likelihood = scores_blocks = scores_unlabelled = True
 
     def __init__(self, options: TransformerOptions):
-        self.options = options
+        super().__init__(options)
         self.start: Start | None = None
         self.anchors: Anchors | None = None
 
@@ -108,8 +109,7 @@ class TransformerGenerator(HaplotypeGenerator):
         self.start = Start.from_generator(base, self.options, index)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names = list(data.population_names)
-        self.n_variants = data.haplotypes.n_variants
+        self._begin(data)
         fitted = np.flatnonzero(~data.validation)
         torch.manual_seed(derive_seed(run.seed, "weights"))
         if self.start is None:
@@ -143,12 +143,7 @@ class TransformerGenerator(HaplotypeGenerator):
             np.random.default_rng(derive_seed(run.seed, "lines"))
         )  # fmt: skip
         steps = options.steps or automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
-        schedule = {
-            "steps": steps,
-            "minutes": options.minutes,
-            "evaluate_every": options.evaluate_every,
-        }
-        train(training, run, **schedule, patience=options.patience, max_gap=options.max_gap)
+        train(training, run, **schedule_of(options, steps=steps))
         self.model.to("cpu").eval()
         if processes.rank():
             return
@@ -300,23 +295,13 @@ class TransformerGenerator(HaplotypeGenerator):
             yield np.ascontiguousarray(fresh.reshape(len(fresh), -1)[:, sites].T)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()
-        }
-        arrays |= {
-            f"tokenizer.{name}": getattr(self.tokenizer, name)
-            for name in ("alleles", "count", "error")
-        }
+        arrays = network_arrays(self.model) | self.tokenizer.state()
         arrays["site_mapping"] = self.site_mapping
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
-        description = {
-            "options": self.options.model_dump(exclude={"init_from"}),  # no path leaves in a model
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-            "n_sites": self.tokenizer.n_variants,
-        }
-        return arrays, description
+        words = self._words() | {"n_sites": self.tokenizer.n_variants}
+        del words["options"]["init_from"]  # no path leaves in a model
+        return arrays, words
 
     @classmethod
     def declare(cls, arrays: Declared, words: TransformerDescription) -> None:
@@ -338,13 +323,10 @@ class TransformerGenerator(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
-        generator = cls(TransformerOptions(**description["options"]))
-        generator.population_names = description["population_names"]
-        generator.n_variants = description["n_variants"]
-        tokenizer = {name: arrays[f"tokenizer.{name}"] for name in ("alleles", "count", "error")}
+        generator = cls._described(description)
         generator.site_mapping = arrays["site_mapping"]
         generator.anchors = Anchors.from_arrays(arrays)
-        generator.tokenizer = BlockTokenizer(description["n_sites"], **tokenizer)
+        generator.tokenizer = BlockTokenizer.from_state(arrays, description["n_sites"])
         generator._build()
         load_network(generator.model, arrays, "network.")
         generator.model.eval()

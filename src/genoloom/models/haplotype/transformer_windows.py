@@ -18,7 +18,7 @@ one and a half windows is one window: a plain transformer, whose file is the sam
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Self
 
 import numpy as np
@@ -89,10 +89,11 @@ class WindowedTransformer(HaplotypeGenerator):
 
     name = "transformer"
     description_class = WindowedDescription
+    options_class = TransformerOptions
     has_likelihood = scores_blocks = scores_unlabelled = True
 
     def __init__(self, options: TransformerOptions):
-        self.options = options
+        super().__init__(options)
         self.windows: list[Window] = []
         self.parts: list[TransformerGenerator] = []
         self.base: tuple[TransformerGenerator, np.ndarray] | None = None
@@ -112,8 +113,7 @@ class WindowedTransformer(HaplotypeGenerator):
         return cut(data.map_cm, self.options)
 
     def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
-        self.population_names = list(data.population_names)
-        self.n_variants = data.haplotypes.n_variants
+        self._begin(data)
         self.windows = self.cut(data)
         started, runs = time.monotonic(), []
         for number in range(len(self.windows)):
@@ -217,23 +217,11 @@ class WindowedTransformer(HaplotypeGenerator):
             own, words = part.state()
             own.pop("site_mapping")  # every variant is a site: none of them was adapted
             arrays |= {f"{_prefix(number)}{name}": values for name, values in own.items()}
-            windows.append(
-                {
-                    "start": window.start,
-                    "first": window.first,
-                    "stop": window.stop,
-                    "n_sites": words["n_sites"],
-                    "options": words["options"],
-                }
-            )
+            own_words = {name: words[name] for name in ("n_sites", "options")}
+            windows.append(asdict(window) | own_words)
         options = {**windows[0]["options"], "window": self.options.window}
-        return arrays, {
-            "options": options,
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-            "n_sites": self.n_variants,
-            "windows": windows,
-        }
+        more = {"options": options, "n_sites": self.n_variants, "windows": windows}
+        return arrays, self._words() | more
 
     @classmethod
     def declare(cls, arrays: Declared, words: WindowedDescription) -> None:
@@ -244,12 +232,10 @@ class WindowedTransformer(HaplotypeGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "WindowedTransformer":
-        generator = cls(TransformerOptions(**description["options"]))
-        generator.population_names = description["population_names"]
-        generator.n_variants = n = description["n_variants"]
+        generator = cls._described(description)
         windows = description.get("windows")
         if not windows:
-            generator.windows = [Window(0, 0, n)]
+            generator.windows = [Window(0, 0, generator.n_variants)]
             generator.parts = [TransformerGenerator.from_state(arrays, description)]
             return generator
         for number, window in enumerate(windows):

@@ -7,10 +7,11 @@ of shape (n_sequences, max_length), padded with 4 on the right; `length` gives t
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
+from genoloom.config_section import Section
 from genoloom.declared import LONGEST_SEQUENCE, MOST_COUNTED, Declared, Description, Labels
 from genoloom.errors import InputError
 from genoloom.homology import hold_out
@@ -158,8 +159,23 @@ class SequenceGenerator(ABC):
     has_likelihood: ClassVar[bool] = False
     heeds_guidance: ClassVar[bool] = False
     samples_infill: bool = False  # whether this one has `sample_infill`
+    options_class: ClassVar[type[Section]]
 
     label_names: list[str]
+
+    def __init__(self, options: Section):
+        self.options = options
+
+    def _words(self) -> dict:
+        """What every generator says in the description of `state`."""
+        return {"options": self.options.model_dump(), "label_names": self.label_names}
+
+    @classmethod
+    def _described(cls, description: dict) -> Self:
+        """A generator with these words, and nothing that it has learned."""
+        generator = cls(cls.options_class(**description["options"]))
+        generator.label_names = description["label_names"]
+        return generator
 
     @property
     def label_choices(self) -> list[str]:

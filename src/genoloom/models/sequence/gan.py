@@ -24,7 +24,7 @@ from pydantic import Field
 
 from genoloom.declared import LONGEST_SEQUENCE, DeclarationError, Declared
 from genoloom.errors import CollapsedError
-from genoloom.models.layers import declare_network, load_network
+from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.models.sequence.base import (
     Sampling,
     SequenceDescription,
@@ -40,7 +40,7 @@ from genoloom.models.sequence.markov import declare_counts
 from genoloom.seeds import derive_seed
 from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import OTHER, fingerprints, kmer_counts
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +97,7 @@ class GanGenerator(SequenceGenerator):
 
     name = "gan"
     description_class = GanDescription
-
-    def __init__(self, options: SequenceGanOptions):
-        self.options = options
+    options_class = SequenceGanOptions
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
@@ -108,13 +106,7 @@ class GanGenerator(SequenceGenerator):
         torch.manual_seed(derive_seed(run.seed, "weights"))
         self._build()
         training = GanTraining(self.network, self.proposals, data, self.options, run)
-        train(
-            training,
-            run,
-            steps=self.options.steps,
-            evaluate_every=self.options.evaluate_every,
-            patience=self.options.patience,
-        )
+        train(training, run, **schedule_of(self.options))
         self.network.to("cpu").eval()
         best = min(run.history, key=lambda row: row["score"])
         if best["step"] == 0:
@@ -134,19 +126,9 @@ class GanGenerator(SequenceGenerator):
         return edit(self.network, draw_proposals(self.proposals, request, self.longest), request)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()
-        }
-        chain_arrays, chain = self.proposals.state()
-        description = {
-            "options": self.options.model_dump(),
-            "label_names": self.label_names,
-            **chain,
-        }
-        return arrays | chain_arrays, description | {
-            "longest": self.longest,
-            "aligned": self.aligned,
-        }
+        arrays, words = self.proposals.state()
+        words |= {"longest": self.longest, "aligned": self.aligned}
+        return network_arrays(self.network) | arrays, self._words() | words
 
     @classmethod
     def declare(cls, arrays: Declared, words: GanDescription) -> None:
@@ -159,8 +141,7 @@ class GanGenerator(SequenceGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
-        generator = cls(SequenceGanOptions(**description["options"]))
-        generator.label_names = description["label_names"]
+        generator = cls._described(description)
         generator.longest, generator.aligned = description["longest"], description["aligned"]
         generator.proposals = Proposals.from_state(arrays, description)
         generator._build()

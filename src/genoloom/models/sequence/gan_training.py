@@ -10,7 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 from scipy.stats import wasserstein_distance
 
-from genoloom.models.layers import exponential_average, refuse_non_finite
+from genoloom.models.layers import exponential_average, refuse_non_finite, weights_of
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan_network import (
@@ -234,10 +234,7 @@ class GanTraining:
         return {f"{name}_optimiser": optimiser for name, optimiser in self.optimisers.items()}
 
     def snapshot(self) -> dict:
-        return {
-            name: value.detach().cpu().clone()
-            for name, value in self.average.module.state_dict().items()
-        }
+        return weights_of(self.average)
 
     def restore(self, snapshot: dict) -> None:
         self.generator.load_state_dict(snapshot)

@@ -115,12 +115,10 @@ class MarkovGenerator(SequenceGenerator):
 
     name: ClassVar[str] = "markov"
     description_class = MarkovDescription
+    options_class = SequenceMarkovOptions
     has_likelihood = True
     # whether the sequence's own past counts next to its last bases
     remembers: ClassVar[bool] = False
-
-    def __init__(self, options: SequenceMarkovOptions):
-        self.options = options
 
     def fit(self, data: TrainingSequences, run) -> None:
         started = time.monotonic()
@@ -177,12 +175,7 @@ class MarkovGenerator(SequenceGenerator):
         return scores
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        description = {
-            "options": self.options.model_dump(),
-            "label_names": self.label_names,
-            "chain": self.settings.described(),
-        }
-        return pack_counts(self.counts), description
+        return pack_counts(self.counts), self._words() | {"chain": self.settings.described()}
 
     @classmethod
     def declare(cls, arrays: Declared, words: MarkovDescription) -> None:
@@ -190,8 +183,7 @@ class MarkovGenerator(SequenceGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "MarkovGenerator":
-        generator = cls(SequenceMarkovOptions(**description["options"]))
-        generator.label_names = description["label_names"]
+        generator = cls._described(description)
         generator.settings = read_settings(description)
         generator.counts = unpack_counts(arrays)
         generator.mixture = ContextMixture(generator.settings, [generator.counts])

@@ -39,7 +39,7 @@ from pydantic import Field
 from scipy.special import log_softmax
 
 from genoloom.declared import LONGEST_SEQUENCE, Declared
-from genoloom.models.layers import declare_network, load_network, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
 from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.base import (
     Sampling,
@@ -82,7 +82,7 @@ from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceTransformerOptions
 from genoloom.sequences import OTHER
 from genoloom.training import processes
-from genoloom.training.run import TrainingRun, train
+from genoloom.training.run import TrainingRun, schedule_of, train
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,13 @@ class TransformerGenerator(SequenceGenerator):
 
     name = "transformer"
     description_class = TransformerDescription
+    options_class = SequenceTransformerOptions
     has_likelihood = True
     heeds_guidance = True
 
     def __init__(self, options: SequenceTransformerOptions):
-        self.options, self.classifier = options, None
+        super().__init__(options)
+        self.classifier = None
 
     def fit(self, data: TrainingSequences, run: TrainingRun) -> None:
         self.label_names = list(data.label_names)
@@ -142,13 +144,7 @@ class TransformerGenerator(SequenceGenerator):
         training = TransformerTraining(
             self.model, self.labels, cross_fitted, fold, data, self.options, run
         )
-        train(
-            training,
-            run,
-            steps=self.options.steps,
-            evaluate_every=self.options.evaluate_every,
-            patience=self.options.patience,
-        )
+        train(training, run, **schedule_of(self.options))
         self.model.to("cpu").eval()
         self.classifier = None if processes.rank() else self._useful_classifier(data, run)
         # the validation sequences have done their part: count them too, as the chains that this
@@ -316,13 +312,8 @@ class TransformerGenerator(SequenceGenerator):
         return bases, log_prob.sum(axis=1)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = {
-            f"network.{name}": value.numpy() for name, value in self.model.state_dict().items()
-        }
-        arrays |= pack_counts(self.counts)
-        description = {
-            "options": self.options.model_dump(),
-            "label_names": self.label_names,
+        arrays = network_arrays(self.model) | pack_counts(self.counts)
+        description = self._words() | {
             "positions": self.positions,
             "chain": self.settings.described(),
         }
@@ -352,8 +343,7 @@ class TransformerGenerator(SequenceGenerator):
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "TransformerGenerator":
-        generator = cls(SequenceTransformerOptions(**description["options"]))
-        generator.label_names = description["label_names"]
+        generator = cls._described(description)
         generator.positions = description["positions"]
         generator.settings, generator.counts = read_settings(description), unpack_counts(arrays)
         generator._build()
