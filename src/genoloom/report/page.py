@@ -13,7 +13,13 @@ from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import Attack, DataSet, Metric, ReportData
 from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
 from genoloom.report.utility import utility_view
-from genoloom.report.words import REFERENCES, copying_sentence, metric_name, mosaics, reference
+from genoloom.report.words import (
+    copying_sentence,
+    metric_name,
+    mosaics,
+    read_references,
+    reference,
+)
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.verdicts import REAL, Role
 
@@ -93,7 +99,7 @@ def render(
         style=(here / "style.css").read_text(encoding="utf-8"),
         script=(here / "script.js").read_text(encoding="utf-8"),
         guide=GUIDE,
-        references=REFERENCES,
+        references=read_references(),
         panels=views["haplotypes"],
         sets=views["sequences"],
         haplotype_headings=HAPLOTYPE_HEADINGS,

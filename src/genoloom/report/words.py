@@ -1,5 +1,7 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
+from importlib.resources import files
+
 from genoloom.models.haplotype import COPYING
 from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.privacy.attack_ids import MODEL_ROWS, SPLIT_ROWS, WORST_ROWS, AttackId, Measure
@@ -17,138 +19,11 @@ VERDICTS = {
 MOST_REASONS = 5
 MOST_NAMES = 6
 
-REFERENCES = [
-    (
-        "Allele-frequency differences (FST)",
-        "Bhatia et al. 2013",
-        "https://doi.org/10.1101/gr.154831.113",
-        "Hudson's estimator, because it does not depend on how many individuals a population has "
-        "in the sample.",
-    ),
-    (
-        "Linkage disequilibrium (r²)",
-        "Hill & Robertson 1968",
-        "https://doi.org/10.1007/BF01245622",
-        "The measure that imputation and association studies rest on.",
-    ),
-    (
-        "Diversity and Tajima's D",
-        "Tajima 1989",
-        "https://doi.org/10.1093/genetics/123.3.585",
-        "Distinguishes an excess of rare from one of common variants, which mean diversity hides.",
-    ),
-    (
-        "LD scores",
-        "Bulik-Sullivan et al. 2015",
-        "https://doi.org/10.1038/ng.3211",
-        "What heritability is estimated from.",
-    ),
-    (
-        "Haplotype homozygosity H12",
-        "Garud et al. 2015",
-        "https://doi.org/10.1371/journal.pgen.1005004",
-        "Sees sweeps and too few or too many haplotypes in a window.",
-    ),
-    (
-        "Selection scans nSL and iHS",
-        "Ferrer-Admetlla et al. 2014; Voight et al. 2006",
-        "https://doi.org/10.1093/molbev/msu077, https://doi.org/10.1371/journal.pbio.0040072",
-        "Do scans find the same places in synthetic data?",
-    ),
-    (
-        "Kinship (KING-robust)",
-        "Manichaikul et al. 2010",
-        "https://doi.org/10.1093/bioinformatics/btq559",
-        "Needs no allele frequencies, so that structure does not look like kinship.",
-    ),
-    (
-        "Precision, recall, density, coverage",
-        "Naeem et al. 2020",
-        "https://arxiv.org/abs/2002.09797",
-        "Distinguishes synthetic rows far from all real ones from real rows that none is near.",
-    ),
-    (
-        "Train on synthetic, test on real",
-        "Esteban et al. 2017",
-        "https://arxiv.org/abs/1706.02633",
-        "Whether what is learnt from synthetic individuals holds for real ones.",
-    ),
-    (
-        "Maximum mean discrepancy",
-        "Gretton et al. 2012",
-        "https://jmlr.org/papers/v13/gretton12a.html",
-        "A two-sample test that is independent of any classifier.",
-    ),
-    (
-        "Nearest-neighbour adversarial accuracy",
-        "Yale et al. 2020",
-        "https://doi.org/10.1016/j.neucom.2019.12.136",
-        "Sees both samples that are off and samples that sit on real individuals; both halves are "
-        "given because their mean fools.",
-    ),
-    (
-        "Classifier two-sample test",
-        "Lopez-Paz & Oquab 2017",
-        "https://arxiv.org/abs/1610.06545",
-        "One number for everything that a classifier can see.",
-    ),
-    (
-        "Sliced Wasserstein distance",
-        "Rabin et al. 2011",
-        "https://doi.org/10.1007/978-3-642-24785-9_37",
-        "Compares clouds of individuals on principal components without binning.",
-    ),
-    (
-        "Sequence logos",
-        "Schneider & Stephens 1990",
-        "https://doi.org/10.1093/nar/18.20.6097",
-        "Show at a glance which bases a place insists on, and how much.",
-    ),
-    (
-        "Motif matrices (JASPAR)",
-        "Rauluseviciute et al. 2024",
-        "https://doi.org/10.1093/nar/gkad1059",
-        "What factors bind, measured elsewhere: motifs that no generator and no holdout sequence "
-        "had a say in.",
-    ),
-    (
-        "Artificial genomes",
-        "Yelmen et al. 2021",
-        "https://doi.org/10.1371/journal.pgen.1009303",
-        "The first generative models of this kind, and the metrics that the field compares with.",
-    ),
-    (
-        "Mosaics of haplotypes",
-        "Li & Stephens 2003",
-        "https://doi.org/10.1093/genetics/165.4.2213",
-        "The copying model of the mosaic baselines: what copying individuals achieves in pieces.",
-    ),
-    (
-        "Membership inference from genotypes",
-        "Homer et al. 2008",
-        "https://doi.org/10.1371/journal.pgen.1000167",
-        "Showed that summary data reveal who took part: the reason for attacking at all.",
-    ),
-    (
-        "Low false-positive rates",
-        "Carlini et al. 2022",
-        "https://arxiv.org/abs/2112.03570",
-        "An attack that is sure of a few individuals harms them, whatever it says of the average.",
-    ),
-    (
-        "Synthetic data are not safe by themselves",
-        "Stadler et al. 2022",
-        "https://arxiv.org/abs/2011.07018",
-        "Why distances to the nearest record are no measure of privacy, and attacks are used "
-        "instead.",
-    ),
-    (
-        "Colours",
-        "Okabe & Ito 2008",
-        "https://jfly.uni-koeln.de/color/",
-        "Distinguishable with every kind of colour vision.",
-    ),
-]
+
+def read_references() -> list[list[str]]:
+    """What is measured, who published it, where, and why it is used."""
+    table = (files("genoloom.report") / "references.tsv").read_text(encoding="utf-8")
+    return [line.split("\t") for line in table.splitlines()[1:]]
 
 
 def metric_name(metric: Metric) -> str:
