@@ -397,6 +397,35 @@ class ReleaseOptions(Section):
     )
 
 
+class Question(Section):
+    """What is asked of the plan: options of `genoloom plan`."""
+
+    synthetic: int | None = Field(
+        None, ge=1, description="Size of the release; none: as many as train."
+    )
+    panel_size: int = Field(
+        2504, ge=1, description="Individuals of the public panel that an attacker may use."
+    )
+    min_mac: int = Field(
+        2,
+        ge=1,
+        description="Smallest minor allele count in training of a site that is modelled.",
+    )
+    max_auc: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.6, description="Limit of the worst attack."
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] = Field(
+        1e-5, description="Delta of differential privacy."
+    )
+    epsilon: Annotated[float, Field(gt=0)] | None = Field(
+        3.0, description="Epsilon of mode statistics."
+    )
+
+    def released(self, individuals: int, whole: int) -> float:
+        """Synthetic individuals of a group of `individuals`, in proportion to the `whole`."""
+        return individuals if self.synthetic is None else self.synthetic * individuals / whole
+
+
 class Config(Section):
     """A whole run."""
 

@@ -13,10 +13,11 @@ from genoloom.cli.options import (
     as_named_files,
     baselines_option,
     bundle_option,
+    calls,
     comparands_options,
+    default_option,
     file_option,
     files_option,
-    logged,
     models_option,
     real_options,
     results_option,
@@ -25,10 +26,9 @@ from genoloom.cli.options import (
     threads_option,
 )
 
-label_option = click.option(
+label_option = default_option(
     "--name",
     default="synthetic",
-    show_default=True,
     help="Name of the synthetic data in the tables.",
 )
 
@@ -54,20 +54,14 @@ def _shown(flag: str, name: str, what: str):
     required=False,
 )
 @seed_option
-@section_options(config.ValidateOptions)
-@logged
-def validate(comparands, sections, **given):
+@section_options(options=config.ValidateOptions)
+@calls("stages.validate:validate", opens=True)
+def validate():
     """Compare synthetic haplotypes with held-out real ones, by population genetics.
 
     The real individuals come either as the workflow's files (--panel, --split), or as files of any
     tool (--train, --holdout).
     """
-    from genoloom.panels.comparands import open_comparands, source_files
-    from genoloom.stages.validate import validate as stage
-
-    [options] = sections
-    with open_comparands(**comparands) as opened:
-        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
 
 
 @click.command()
@@ -87,20 +81,14 @@ def validate(comparands, sections, **given):
 )
 @seed_option
 @threads_option
-@section_options(config.AuditOptions)
-@logged
-def shadow(comparands, sections, **given):
+@section_options(options=config.AuditOptions)
+@calls("stages.shadow:shadow", opens=True)
+def shadow():
     """Make one shadow model of an audit: the generator trained anew on half of the real
     individuals.
 
     Seed and options must be the same as of the audit, which reads the file with --shadow.
     """
-    from genoloom.panels.comparands import open_comparands, source_files
-    from genoloom.stages.shadow import shadow as stage
-
-    [options] = sections
-    with open_comparands(**comparands) as opened:
-        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
 
 
 @click.command()
@@ -120,20 +108,14 @@ def shadow(comparands, sections, **given):
     "--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False
 )
 @seed_option
-@section_options(config.AuditOptions)
-@logged
-def audit(comparands, sections, **given):
+@section_options(options=config.AuditOptions)
+@calls("stages.audit:audit", opens=True)
+def audit():
     """Measure what synthetic haplotypes reveal about the individuals the model was trained on.
 
     The real individuals come either as the workflow's files (--panel, --split), or as files of any
     tool (--train, --holdout).
     """
-    from genoloom.panels.comparands import open_comparands, source_files
-    from genoloom.stages.audit import audit as stage
-
-    [options] = sections
-    with open_comparands(**comparands) as opened:
-        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)
 
 
 @click.command()
@@ -154,10 +136,9 @@ def audit(comparands, sections, **given):
     callback=as_named_files,
     help="Sheet of the synthetic individuals of one generator: individual, population.",
 )
-@click.option(
+@default_option(
     "--baselines/--no-baselines",
     default=True,
-    show_default=True,
     help="Also make and judge baselines.",
 )
 @click.option(
@@ -167,20 +148,15 @@ def audit(comparands, sections, **given):
     help="Directory for tables, private audits and the report.",
 )
 @seed_option
-@section_options(config.ValidateOptions, config.AuditOptions)
-@logged
-def compare(sections, **given):
+@section_options(validate_options=config.ValidateOptions, audit_options=config.AuditOptions)
+@calls("pipelines.compare:compare")
+def compare():
     """Put several generators, of any tool, into one table and one report, with baselines.
 
     \b
     genoloom compare --train train.bcf --holdout holdout.bcf --samples samples.tsv \\
         --generator ours=20.vcf.gz --generator theirs=hapnest.bed --out comparison
     """
-    from genoloom.pipelines.compare import compare as stage
-
-    validate_options, audit_options = sections
-    text = stage(validate_options=validate_options, audit_options=audit_options, **given)
-    click.echo(text, nl=False)
 
 
 @click.command()
@@ -198,14 +174,10 @@ def compare(sections, **given):
     type=DIRECTORY,
     help="Folder of registered public panels, for data in mode public.",
 )
-@section_options(config.ReleaseOptions)
-@logged
-def release(sections, **given):
+@section_options(options=config.ReleaseOptions)
+@calls("pipelines.release:release")
+def release():
     """Bundle synthetic data when the gate passes; else list every reason and exit with code 3."""
-    from genoloom.pipelines.release import release as stage
-
-    [options] = sections
-    stage(options=options, **given)
 
 
 @click.command()
@@ -218,9 +190,6 @@ def release(sections, **given):
 @click.option("--utility", is_flag=True, help="Show the utility of each haplotype generator.")
 @click.option("--effects", is_flag=True, help="Show treatment effects of planted trials.")
 @click.option("--star-alleles", is_flag=True, help="Show star alleles of pharmacogenes.")
-@logged
-def report(**given):
+@calls("stages.report:report")
+def report():
     """Write the public report: one HTML file that works offline."""
-    from genoloom.stages.report import report as stage
-
-    click.echo(stage(**given), nl=False)

@@ -11,6 +11,8 @@ from genoloom import config, training_config
 from genoloom.cli.options import (
     PREFIX,
     OrderedGroup,
+    calls,
+    default_option,
     file_option,
     files_option,
     history_option,
@@ -47,14 +49,10 @@ cohort_option = file_option("--cohort", "Cohort sheet.")
 @reference_option("FASTA to check REF against.", required=False)
 @file_option("--map", "Genetic map.", required=False, name="genetic_map")
 @region_option
-@section_options(config.PrepareOptions)
-@logged
-def prepare(sections, **given):
+@section_options(options=config.PrepareOptions)
+@calls("stages.prepare:prepare")
+def prepare():
     """Turn a phased VCF, BCF or PGEN into a panel, and account for every record."""
-    from genoloom.stages.prepare import prepare as stage
-
-    [options] = sections
-    stage(options=options, **given)
 
 
 @click.command()
@@ -62,14 +60,10 @@ def prepare(sections, **given):
 @file_option("--out", "Split table to write.")
 @file_option("--summary", "Summary of the panel to write (JSON).")
 @seed_option
-@section_options(config.SplitOptions)
-@logged
-def split(sections, **given):
+@section_options(options=config.SplitOptions)
+@calls("stages.split:split")
+def split():
     """Divide the individuals into a training half and a holdout, by family and population."""
-    from genoloom.stages.split import split as stage
-
-    [options] = sections
-    stage(options=options, **given)
 
 
 @click.group(cls=OrderedGroup)
@@ -90,11 +84,10 @@ def _privacy_options(command: Callable) -> Callable:
             help="In modes public and statistics, populations of the public panel that represent "
             "the populations of the cohort: IBS:TSI,FIN:CEU.",
         ),
-        click.option(
+        default_option(
             "--privacy-mode",
             type=click.Choice(["none", "public", "statistics"]),
             default="none",
-            show_default=True,
             help="public, statistics: --panel is what `genoloom panel match` has written, and "
             "there is no --split.",
         ),
@@ -134,13 +127,10 @@ def _add_train(name: str, options_class: type[Section]) -> None:
     @state_option
     @seed_option
     @threads_option
-    @section_options(training_config.TrainOptions, options_class)
-    @logged
-    def command(sections, **given):
-        from genoloom.stages.train import train as stage
-
-        common, options = sections
-        stage(generator=name, common=common, options=options, **given)
+    @section_options(common=training_config.TrainOptions, options=options_class)
+    @calls("stages.train:train", generator=name)
+    def command():
+        pass
 
 
 for _name, _field in training_config.TrainSections.model_fields.items():
@@ -153,14 +143,10 @@ for _name, _field in training_config.TrainSections.model_fields.items():
 @file_option("--split", "Split table, in privacy mode none.", required=False)
 @file_option("--out", "Cohort sheet to write.")
 @seed_option
-@section_options(config.CohortOptions)
-@logged
-def cohort(sections, **given):
+@section_options(options=config.CohortOptions)
+@calls("stages.cohort:make_cohort")
+def cohort():
     """Make the sheet of synthetic individuals: the same individuals for every contig."""
-    from genoloom.stages.cohort import make_cohort
-
-    [options] = sections
-    make_cohort(options=options, **given)
 
 
 @click.command()
@@ -173,18 +159,14 @@ def cohort(sections, **given):
 @file_option("--out", "Cohort sheet to write: the same individuals, some with other seeds.")
 @file_option("--summary", "How many were redrawn (JSON).")
 @threads_option
-@section_options(config.RedrawOptions)
-@logged
-def redraw(sections, **given):
+@section_options(options=config.RedrawOptions)
+@calls("stages.redraw:redraw")
+def redraw():
     """Give another seed to synthetic individuals who come too close to a training individual.
 
     Comes before `generate`. Needs the training individuals: run it where the real data are. The
     option --enabled is for the workflow and changes nothing here.
     """
-    from genoloom.stages.redraw import redraw as stage
-
-    [options] = sections
-    stage(options=options, **given)
 
 
 class Part(click.ParamType):
@@ -216,9 +198,9 @@ class Part(click.ParamType):
 @files_option("--parts", "parts", "Parts drawn by --part, in order; nothing is drawn. Repeat.")
 @seed_option
 @threads_option
-@section_options(config.GenerateOptions)
+@section_options(options=config.GenerateOptions)
 @logged
-def generate(sections, part, parts, **given):
+def generate(part, parts, **given):
     """Sample the haplotypes of a cohort on one contig.
 
     The option --jobs is for the workflow and changes nothing here.
@@ -226,13 +208,12 @@ def generate(sections, part, parts, **given):
     from genoloom.stages.generate import generate as stage
     from genoloom.stages.generate import generate_part
 
-    [options] = sections
     if part and parts:
         raise click.UsageError("--part and --parts exclude each other")
     if part:
-        generate_part(options=options, part=part, **given)
+        generate_part(part=part, **given)
     else:
-        stage(options=options, parts=parts, **given)
+        stage(parts=parts, **given)
 
 
 @click.command()
@@ -294,12 +275,9 @@ def consensus(regions, region, chain, part, parts, **given):
     former="--switches",
 )
 @threads_option
-@logged
-def score(**given):
+@calls("stages.score:score")
+def score():
     """Compute the log-likelihood of phased individuals: novelty, contamination, switch errors."""
-    from genoloom.stages.score import score as stage
-
-    stage(**given)
 
 
 @click.command()
@@ -310,19 +288,15 @@ def score(**given):
 @file_option(
     "--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False
 )
-@click.option(
+@default_option(
     "--particles",
     type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),
     default=16,
-    show_default=True,
     help="More are nearer to the exact conditional distribution, and slower; 1 ignores what comes "
     "later on the contig.",
 )
 @seed_option
 @threads_option
-@logged
-def impute(**given):
+@calls("stages.impute:impute")
+def impute():
     """Impute missing calls and sites of phased individuals: one draw, and dosages."""
-    from genoloom.stages.impute import impute as stage
-
-    stage(**given)

@@ -5,10 +5,10 @@ import click
 from genoloom.cli.options import (
     ANY_TOOL,
     PREFIX,
+    calls,
     comparands_options,
     file_option,
     files_option,
-    logged,
     samples_option,
     section_options,
     seed_option,
@@ -25,17 +25,14 @@ _BUILD = click.Choice(["GRCh37", "GRCh38"])
 @file_option("--effects", "Effects (JSON): written with --traits, else taken.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the tables to write.")
 @seed_option
-@logged
-def phenotypes(**given):
+@calls("stages.phenotypes:phenotypes")
+def phenotypes():
     """Give individuals phenotypes with known genetic effects: plink2 and REGENIE files.
 
     \b
     genoloom phenotypes --variants train.bcf --traits traits.toml --effects effects.json --out train
     genoloom phenotypes --variants synthetic.vcf.gz --effects effects.json --out synthetic
     """
-    from genoloom.stages.phenotypes import phenotypes as stage
-
-    stage(**given)
 
 
 @click.command("treatment-effects")
@@ -44,18 +41,14 @@ def phenotypes(**given):
 @file_option("--out", "Table of scores to write.")
 @file_option("--summary", "Also write options, variants and frequencies (JSON).", required=False)
 @seed_option
-@section_options(TrialOptions)
-@logged
-def treatment_effects(sections, **given):
+@section_options(options=TrialOptions)
+@calls("stages.treatment_effects:treatment_effects")
+def treatment_effects():
     """Learn individual treatment effects from synthetic individuals; judge them on real ones.
 
     The trial is planted: CYP2C19 diplotypes change what one of two antiplatelet treatments does.
     Files must hold CYP2C19, on contig 10; or the variant that --modifier plants in its place.
     """
-    from genoloom.stages.treatment_effects import treatment_effects as stage
-
-    [options] = sections
-    stage(options=options, **given)
 
 
 @click.command("trial-table")
@@ -87,8 +80,8 @@ def trial_table(**given):
 @click.option("--genes", help="Names, separated by commas; all that the files have otherwise.")
 @file_option("--out", "Table of metrics to write.")
 @file_option("--calls", "Also write the alleles of each synthetic individual.", required=False)
-@logged
-def star_alleles(**given):
+@calls("stages.star_alleles:star_alleles")
+def star_alleles():
     """Call star alleles of pharmacogenes, and compare synthetic individuals with real
     ones.
 
@@ -98,9 +91,6 @@ def star_alleles(**given):
 
     Genes whose alleles need copy numbers, such as CYP2D6, are out of reach.
     """
-    from genoloom.stages.star_alleles import star_alleles as stage
-
-    stage(**given)
 
 
 @click.command()
@@ -116,9 +106,9 @@ def star_alleles(**given):
     "--model", "models", "Model that imputes by itself next to the panels. Repeat for each contig."
 )
 @seed_option
-@section_options(UtilityOptions)
-@logged
-def utility(comparands, sections, **given):
+@section_options(options=UtilityOptions)
+@calls("stages.utility:utility", opens=True)
+def utility():
     """Do daily work with synthetic haplotypes, and with real ones: imputation, association,
     polygenic scores, ancestry.
 
@@ -128,9 +118,3 @@ def utility(comparands, sections, **given):
 
     Traits are planted. Each metric is next to that of as many real individuals.
     """
-    from genoloom.panels.comparands import open_comparands, source_files
-    from genoloom.stages.utility import utility as stage
-
-    [options] = sections
-    with open_comparands(**comparands) as opened:
-        stage(comparands=opened, options=options, sources=source_files(**comparands), **given)

@@ -11,7 +11,8 @@ import traceback
 import types
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -74,31 +75,26 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def section_options(*sections: type[Section]) -> Callable:
-    """Give a command the fields of `sections` as options, and pass it one filled object for each.
+def section_options(**sections: type[Section]) -> Callable:
+    """Give a command the fields of sections as options, and pass it each section, filled, as the
+    keyword that it has here.
 
-    The objects arrive as the keyword `sections`, a tuple in the order of the arguments. Values are
-    checked by the model, so that the command line and the configuration file have the same bounds.
+    Values are checked by the model, so that the command line and the configuration file have the
+    same bounds.
     """
 
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)
         def wrapper(**values):
-            chosen = []
-            for section in sections:
+            for keyword, section in sections.items():
+                given = {name: values.pop(name) for name in section.model_fields}
                 given = {
-                    name: values[name]
-                    for name in section.model_fields
-                    if values.get(name) is not None
+                    k: None if v is _OrNone.NONE else v for k, v in given.items() if v is not None
                 }
-                values_given = {k: None if v is _OrNone.NONE else v for k, v in given.items()}
-                chosen.append(filled(section, values_given, _flag))
-            rest = {
-                k: v for k, v in values.items() if not any(k in s.model_fields for s in sections)
-            }
-            return command(sections=tuple(chosen), **rest)
+                values[keyword] = filled(section, given, _flag)
+            return command(**values)
 
-        for section in reversed(sections):
+        for section in reversed(sections.values()):
             for name, field in reversed(section.model_fields.items()):
                 wrapper = click.option(
                     _flag(name),
@@ -126,6 +122,11 @@ def _as_region(_context, _parameter, text: str | None) -> tuple[int, int] | None
             "--region", f"'{text}' is empty", expected="START-END with 1 <= START <= END"
         )
     return start, end
+
+
+def default_option(*names: str, **more) -> Callable:
+    """An option whose help shows its default."""
+    return click.option(*names, show_default=True, **more)
 
 
 region_option = click.option(
@@ -343,6 +344,45 @@ def logged(command: Callable) -> Callable:
             return result
 
     return wrapper
+
+
+def calls(place: str, opens: bool = False, **more) -> Callable:
+    """Decorate a command that does nothing but call a function of the package with its options, and
+    `more`, as keywords; a text that it returns is shown. The command is `logged`.
+
+    The module is imported when the command runs, as it may be a heavy one.
+
+    Parameters
+    ----------
+    place : str
+        module:function below `genoloom`.
+    opens : bool
+        Whether the function takes `comparands` opened, and their files as `sources`.
+    """
+
+    def decorate(command: Callable) -> Callable:
+        @logged
+        @functools.wraps(command)
+        def wrapper(**given):
+            module, name = place.split(":")
+            function = getattr(import_module(f"genoloom.{module}"), name)
+            with _opened(given) if opens else nullcontext(given) as keywords:
+                text = function(**keywords, **more)
+            if isinstance(text, str):
+                click.echo(text, nl=False)
+
+        return wrapper
+
+    return decorate
+
+
+@contextmanager
+def _opened(given: dict) -> Iterator[dict]:
+    from genoloom.panels.comparands import open_comparands, source_files
+
+    files = given["comparands"]
+    with open_comparands(**files) as opened:
+        yield {**given, "comparands": opened, "sources": source_files(**files)}
 
 
 @contextmanager

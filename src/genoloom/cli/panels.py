@@ -9,6 +9,8 @@ from genoloom.cli.options import (
     PREFIX,
     OrderedGroup,
     as_list,
+    calls,
+    default_option,
     file_option,
     logged,
     panels_option,
@@ -20,11 +22,10 @@ from genoloom.cli.options import (
     split_option,
 )
 
-folder_option = click.option(
+folder_option = default_option(
     "--folder",
     type=DIRECTORY,
     default="public_panels",
-    show_default=True,
     help="Folder of registered panels.",
 )
 
@@ -61,14 +62,10 @@ def panel():
 @reference_option("FASTA to check REF against.", required=False)
 @file_option("--map", "Genetic map.", required=False, name="genetic_map")
 @folder_option
-@section_options(config.PrepareOptions)
-@logged
-def panel_add(sections, **given):
+@section_options(options=config.PrepareOptions)
+@calls("pipelines.public_panels:add_panel")
+def panel_add():
     """Register a public panel under NAME: prepared once, with source, terms and digests."""
-    from genoloom.pipelines.public_panels import add_panel
-
-    [options] = sections
-    add_panel(options=options, **given)
 
 
 @panel.command("list")
@@ -103,12 +100,9 @@ def panel_show(name, folder):
     help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
 )
 @folder_option
-@logged
-def panel_match(**given):
+@calls("stages.public_match:match_panel")
+def panel_match():
     """Match the panel NAME with a cohort: shared sites, frequencies, and nobody of the cohort."""
-    from genoloom.stages.public_match import match_panel
-
-    match_panel(**given)
 
 
 @panel.command("measure")
@@ -135,17 +129,13 @@ def panel_match(**given):
     "any guarantee.",
 )
 @click.option("--delta", type=click.FloatRange(0, 1, True, True), default=1e-5, show_default=True)
-@click.option(
+@default_option(
     "--noise",
     type=click.Choice(["secret", "seed"]),
     default="secret",
-    show_default=True,
     help="seed: for tests; no release takes it.",
 )
 @seed_option
-@logged
-def panel_measure(**given):
+@calls("stages.cohort_statistics:measure_cohort")
+def panel_measure():
     """Measure a cohort against templates, with noise: all that mode statistics knows of it."""
-    from genoloom.stages.cohort_statistics import measure_cohort
-
-    measure_cohort(**given)

@@ -9,10 +9,10 @@ from genoloom.cli.options import (
     OrderedGroup,
     baselines_option,
     bundle_option,
+    calls,
     details_option,
     file_option,
     history_option,
-    logged,
     model_option,
     name_option,
     reference_option,
@@ -47,14 +47,10 @@ def sequences():
 )
 @click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
 @seed_option
-@section_options(SequenceOptions)
-@logged
-def sequences_prepare(sections, **given):
+@section_options(options=SequenceOptions)
+@calls("stages.prepare_sequences:prepare_sequences")
+def sequences_prepare():
     """Cut windows and split them so that no homologous pair is on both sides."""
-    from genoloom.stages.prepare_sequences import prepare_sequences
-
-    [options] = sections
-    prepare_sequences(options=options, **given)
 
 
 @sequences.group("train", cls=OrderedGroup)
@@ -70,13 +66,10 @@ def _add_sequences_train(name: str, options_class: type[Section]) -> None:
     @state_option
     @seed_option
     @threads_option
-    @section_options(TrainOptions, options_class)
-    @logged
-    def command(sections, **given):
-        from genoloom.stages.train_sequences import train_sequences
-
-        common, options = sections
-        train_sequences(generator=name, common=common, options=options, **given)
+    @section_options(common=TrainOptions, options=options_class)
+    @calls("stages.train_sequences:train_sequences", generator=name)
+    def command():
+        pass
 
 
 for _name, _field in SequenceTrainSections.model_fields.items():
@@ -88,14 +81,10 @@ for _name, _field in SequenceTrainSections.model_fields.items():
 @file_option("--out", "FASTA to write (.fa.gz).")
 @seed_option
 @threads_option
-@section_options(GenerateSequencesOptions)
-@logged
-def sequences_generate(sections, **given):
+@section_options(options=GenerateSequencesOptions)
+@calls("stages.generate_sequences:generate_sequences")
+def sequences_generate():
     """Sample sequences to FASTA."""
-    from genoloom.stages.generate_sequences import generate_sequences
-
-    [options] = sections
-    generate_sequences(options=options, **given)
 
 
 @sequences.command("validate")
@@ -113,14 +102,10 @@ def sequences_generate(sections, **given):
 @file_option("--out", "Table to write.")
 @details_option
 @seed_option
-@section_options(ValidateSequencesOptions)
-@logged
-def sequences_validate(sections, **given):
+@section_options(options=ValidateSequencesOptions)
+@calls("stages.validate_sequences:validate_sequences")
+def sequences_validate():
     """Compare synthetic sequences with held-out real ones."""
-    from genoloom.stages.validate_sequences import validate_sequences
-
-    [options] = sections
-    validate_sequences(options=options, **given)
 
 
 @sequences.command("audit")
@@ -133,14 +118,10 @@ def sequences_validate(sections, **given):
 @file_option("--out", "Private table to write; its directory is closed to others.")
 @file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
 @seed_option
-@section_options(AuditSequencesOptions)
-@logged
-def sequences_audit(sections, **given):
+@section_options(options=AuditSequencesOptions)
+@calls("stages.audit_sequences:audit_sequences")
+def sequences_audit():
     """Measure what synthetic sequences reveal about the sequences the model was trained on."""
-    from genoloom.stages.audit_sequences import audit_sequences
-
-    [options] = sections
-    audit_sequences(options=options, **given)
 
 
 @sequences.command("release")
@@ -148,14 +129,10 @@ def sequences_audit(sections, **given):
 @click.option("--sequence-set", required=True, help="Sequence set, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
 @bundle_option
-@section_options(ReleaseOptions)
-@logged
-def sequences_release(sections, **given):
+@section_options(options=ReleaseOptions)
+@calls("stages.release_sequences:release_sequences")
+def sequences_release():
     """Bundle synthetic sequences when the gate passes; else list every reason and exit with 3."""
-    from genoloom.stages.release_sequences import release_sequences
-
-    [options] = sections
-    release_sequences(options=options, **given)
 
 
 @sequences.command("infill")
@@ -166,14 +143,10 @@ def sequences_release(sections, **given):
 @file_option("--out", "FASTA to write; filled bases in lower case.")
 @seed_option
 @threads_option
-@section_options(InfillOptions)
-@logged
-def sequences_infill(sections, **given):
+@section_options(options=InfillOptions)
+@calls("stages.infill:infill")
+def sequences_infill():
     """Fill runs of N given the bases on both sides."""
-    from genoloom.stages.infill import infill
-
-    [options] = sections
-    infill(options=options, **given)
 
 
 @sequences.command("score")
@@ -194,9 +167,6 @@ def sequences_infill(sections, **given):
     help="Bases around a variant; the longest training length by default.",
 )
 @threads_option
-@logged
-def sequences_score(**given):
+@calls("stages.score_variants:score_variants")
+def sequences_score():
     """Score variants by the likelihood of their windows, averaged over both strands."""
-    from genoloom.stages.score_variants import score_variants
-
-    score_variants(**given)

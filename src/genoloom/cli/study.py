@@ -9,17 +9,18 @@ from genoloom.cli.options import (
     DIRECTORY,
     FILE,
     as_list,
+    calls,
+    default_option,
     file_option,
     files_option,
     logged,
     reference_option,
     renamed_option,
     samples_option,
+    section_options,
     seed_option,
 )
-
-_AUC = click.FloatRange(0.5, 1, min_open=True, max_open=True)
-_PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
+from genoloom.config import Question
 
 
 @click.command()
@@ -73,49 +74,13 @@ def init(**given):
     type=click.FloatRange(min=0, min_open=True),
     help="Length that the sites cover; with --individuals. Without it sites are taken as unlinked.",
 )
-@click.option(
+@default_option(
     "--holdout",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.5,
-    show_default=True,
     help="Share of the individuals of --variants that will be held out.",
 )
-@click.option(
-    "--synthetic",
-    type=click.IntRange(min=1),
-    help="Size of the release; [default: as many as train]",
-)
-@click.option(
-    "--panel-size",
-    type=click.IntRange(min=1),
-    default=2504,
-    show_default=True,
-    help="Individuals of the public panel that an attacker may use.",
-)
-@click.option(
-    "--min-mac",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Smallest minor allele count in training of a site that is modelled.",
-)
-@click.option(
-    "--max-auc", type=_AUC, default=0.6, show_default=True, help="Limit of the worst attack."
-)
-@click.option(
-    "--delta",
-    type=_PROBABILITY,
-    default=1e-5,
-    show_default=True,
-    help="Delta of differential privacy.",
-)
-@click.option(
-    "--epsilon",
-    type=click.FloatRange(0, min_open=True),
-    default=3.0,
-    show_default=True,
-    help="Epsilon of mode statistics.",
-)
+@section_options(question=Question)
 @file_option(
     "--budget",
     "What was measured of the same individuals with noise, as `panel measure` notes it.",
@@ -135,10 +100,7 @@ def plan(
     sites,
     megabases,
     holdout,
-    ledger,
-    budget,
-    out,
-    **asked,
+    **shared,
 ):
     """Compute, before any training, the leak that no faithful release can avoid, and what would
     pass.
@@ -148,7 +110,6 @@ def plan(
     genoloom plan --variants cohort.vcf.gz --samples samples.tsv
     genoloom plan --individuals 1000 --sites 40000 --megabases 63
     """
-    from genoloom.privacy.leak_plan import Question
     from genoloom.stages import plan as stage
 
     if [directory is not None, bool(files), individuals is not None].count(True) != 1:
@@ -157,7 +118,6 @@ def plan(
         for name, planned in stage.plan_study(directory=directory, panel=panel).items():
             click.echo(f"{name}\n\n{planned.text()}")
         return
-    shared = {"question": Question(**asked), "ledger": ledger, "budget": budget, "out": out}
     if files:
         planned = stage.plan(files=files, samples=samples, holdout=holdout, **shared)
     elif sites is None:
@@ -170,12 +130,11 @@ def plan(
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option(
+@default_option(
     "-C",
     "--directory",
     type=DIRECTORY,
     default=".",
-    show_default=True,
     help="Directory of the study, with config/ and results/.",
 )
 @click.option("--cores", type=click.IntRange(min=1), help="CPU cores to use; all by default.")
@@ -211,61 +170,49 @@ def doctor(directory):
 
 
 @click.command()
-@click.option(
+@default_option(
     "-C",
     "--directory",
     type=DIRECTORY,
     default=".",
-    show_default=True,
     help="Where the workflow has run.",
 )
-@click.option(
+@default_option(
     "--licence",
     default="No licence has been stated",
-    show_default=True,
     help="Licence of the results: a text or an address.",
 )
-@logged
-def crate(**given):
+@calls("stages.crate:crate")
+def crate():
     """Describe a finished run as an RO-Crate: results/ro-crate-metadata.json, with its logs.
 
     A Provenance Run Crate: jobs, their inputs, outputs and options, with SHA-256.
     """
-    from genoloom.stages.crate import crate as stage
-
-    stage(**given)
 
 
 @click.command()
 @click.argument("directory", type=DIRECTORY)
-@logged
-def verify(directory):
+@calls("stages.verify:verify")
+def verify():
     """Compare the files in DIRECTORY with the digests that were written with them.
 
     Results of a run, or a release. Ends with exit code 2 where a file is missing or differs.
     """
-    from genoloom.stages.verify import verify as stage
-
-    stage(directory=directory)
 
 
 @click.command()
 @click.argument("directory", type=DIRECTORY)
-@click.option(
+@default_option(
     "--individuals",
     type=click.IntRange(20, 300),
     default=60,
-    show_default=True,
     help="Real individuals; simulated relatives of some are added.",
 )
 @seed_option
-@logged
-def testdata(**given):
+@calls("pipelines.testdata:testdata")
+def testdata():
     """Write a small public data set with truth tables into a new DIRECTORY, in seconds.
 
     Genotypes (VCF, BCF, PGEN), relatives, an X of haploid males, phenotypes for plink2 and REGENIE,
     a scoring file, and damaged files with what `genoloom prepare` says of them.
     """
-    from genoloom.pipelines.testdata import testdata as stage
-
-    stage(**given)

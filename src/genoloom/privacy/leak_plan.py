@@ -5,6 +5,7 @@ pass.
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isinf
 
+from genoloom.config import Question
 from genoloom.disclosure import individuals_count
 from genoloom.privacy.leak_budget import (
     CAUTIONS,
@@ -42,38 +43,6 @@ class Group:
     individuals: int
     sites: int
     effective_sites: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the plan.
-
-    Attributes
-    ----------
-    synthetic : int or None
-        Synthetic individuals to release; None for as many as train.
-    panel_size : int
-        Individuals of the public reference panel that an attacker may use.
-    max_auc, delta : float
-        Limit of the worst attack; delta of differential privacy.
-    epsilon : float, optional
-        Of mode `statistics`.
-    min_mac : int
-        Smallest number of minor allele copies of a site in the training set.
-    """
-
-    synthetic: int | None = None
-    panel_size: int = 2504
-    max_auc: float = 0.6
-    delta: float = 1e-5
-    min_mac: int = 2
-    epsilon: float | None = 3.0
-
-    def released(self, group: Group, whole: Group) -> float:
-        """Synthetic individuals of a group, in proportion."""
-        if self.synthetic is None:
-            return group.individuals
-        return self.synthetic * group.individuals / whole.individuals
 
 
 def expected_sites(sites: int, megabases: float | None) -> tuple[float, float]:
@@ -123,7 +92,7 @@ def remedies(whole: Group, cuts: list[tuple[int, float]], question: Question) ->
     n, limit = whole.individuals, question.max_auc
     worst = max(whole.effective_sites)
     allowed = synthetic_allowed(worst, n, limit, question.panel_size)
-    released = question.released(whole, whole)
+    released = question.released(whole.individuals, whole.individuals)
     passing = (
         copies for copies, m in cuts
         if unavoidable(m, n, question.panel_size, released).auc <= limit
@@ -153,7 +122,7 @@ class Plan:
     def lower_bound(self) -> tuple[float, float]:
         """AUC of the planned release against a public panel, with the earlier releases."""
         whole, reference = self.groups[0], self.question.panel_size
-        released = self.question.released(whole, whole)
+        released = self.question.released(whole.individuals, whole.individuals)
         low, high = (
             (unavoidable(m, whole.individuals, reference, released) + self.spent).auc
             for m in whole.effective_sites
@@ -182,7 +151,10 @@ class Plan:
         whole, question = self.groups[0], self.question
         worst = max(whole.effective_sites)
         leak = unavoidable(
-            worst, whole.individuals, question.panel_size, question.released(whole, whole)
+            worst,
+            whole.individuals,
+            question.panel_size,
+            question.released(whole.individuals, whole.individuals),
         )
         leak = leak + self.spent
         largest = max(self.groups[1:] or self.groups, key=lambda group: group.individuals)
@@ -195,7 +167,7 @@ class Plan:
     def record(self) -> dict:
         """JSON-ready."""
         return {
-            "question": asdict(self.question),
+            "question": self.question.model_dump(),
             "groups": [asdict(group) for group in self.groups],
             "leak": self.rows,
             "auc_with_earlier_releases": list(self.lower_bound),

@@ -198,7 +198,9 @@ def _finish(
     rows = [
         row
         for group in groups
-        for row in leak_rows(group, question.released(group, whole), question)
+        for row in leak_rows(
+            group, question.released(group.individuals, whole.individuals), question
+        )
     ]
     measured = tuple(read_budget(budget).values()) if budget else ()
     planned = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured)
