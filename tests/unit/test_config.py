@@ -208,20 +208,20 @@ def test_broken_files(tmp_path, text, message):
 def test_flags_give_back_the_section():
     """What the rules render is what the commands parse, null and booleans included."""
     seen = []
-    options = TransformerOptions(patience=None, steps=7, dropout=0.25)
+    given = TransformerOptions(patience=None, steps=7, dropout=0.25)
 
     from genoloom.cli.options import section_options
 
-    @section_options(TransformerOptions)
-    def command(sections):
-        seen.append(sections[0])
+    @section_options(options=TransformerOptions)
+    def command(options):
+        seen.append(options)
 
     import click
 
     CliRunner().invoke(
-        click.command()(command), config_files.flags(options).split(), catch_exceptions=False
+        click.command()(command), config_files.flags(given).split(), catch_exceptions=False
     )
-    assert seen == [options]
+    assert seen == [given]
 
 
 def sections(model, prefix=""):
