@@ -152,6 +152,7 @@ def test_a_release_is_only_made_when_asked_for(repository, tmp_path):
             re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
         )
     assert "make_release" not in planned[False]
+    assert "shadow_haplotypes" not in planned[False]  # those of `auto` are made by the audit
     assert planned[True]["make_release"] == "2"
     assert "write_report" not in planned[True]
 

@@ -1,7 +1,7 @@
 """
-Measure what synthetic haplotypes reveal about the training individuals. Shadow models of the
-learned generators, which the audit asks for, are jobs of their own: they run in parallel. The jobs
-of the baselines take seconds, and the audit makes them.
+Measure what synthetic haplotypes reveal about the training individuals. As many shadow models of
+the learned generators as the configuration names are jobs of their own: they run in parallel. Those
+of `auto`, which cost minutes, and those of the baselines are made by the audit.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
                   results/splits/{panel}.tsv,
@@ -76,8 +76,9 @@ rule audit_haplotypes:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=genotype_mem_mb,
+        mem_mb=audit_mem_mb,
         runtime=growing(240),
+        gpu=audit_gpus,
     params:
         synthetic=prefixes("--synthetic"),
         panels=prefixes("--panel"),

@@ -17,7 +17,6 @@ if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 
 from genoloom import config_files
-from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.errors import GenoLoomError
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.trait_sheets import read_trait_sheet
@@ -198,14 +197,12 @@ def get_releases():
 
 
 def get_shadows(wildcards):
-    """What the shadow models of a learned generator score; whether 'auto' is any, each of these
-    jobs finds out and says.
-    """
+    """What the shadow models of a learned generator score, where their number is asked for."""
     number = settings.audit.shadow_models
-    if number == "auto":
-        number = FEWEST_SHADOW_MODELS
     if wildcards.generator in haplotype.BASELINES or of_public_individuals(wildcards):
         number = 0
+    if number == "auto":  # costs minutes or is none: not worth jobs of their own
+        return []
     return [
         f"results/private/{wildcards.panel}/{wildcards.generator}/shadow/{k}.safetensors"
         for k in range(number)

@@ -208,6 +208,23 @@ def training_mem_mb(wildcards, input, attempt):
     return attempt * int(2500 + 100 * input.size_mb)
 
 
+def makes_shadows(wildcards):
+    """Whether an audit makes shadow models of a learned generator by itself."""
+    learned = wildcards.generator not in haplotype.BASELINES
+    return (
+        settings.audit.shadow_models == "auto" and learned and not of_public_individuals(wildcards)
+    )
+
+
+def audit_mem_mb(wildcards, input, attempt):
+    needed = training_mem_mb if makes_shadows(wildcards) else genotype_mem_mb
+    return needed(wildcards, input, attempt)
+
+
+def audit_gpus(wildcards):
+    return training_gpus(wildcards) if makes_shadows(wildcards) else 0
+
+
 def training_threads(wildcards):
     """One for each process that shares the batches."""
     if "generator" in wildcards.keys():
