@@ -59,8 +59,8 @@ def treatment_effects():
 @click.option("--individuals", type=click.IntRange(1), help="As many as trained otherwise.")
 @file_option("--out", "Table of synthetic individuals to write.")
 @seed_option
-@logged
-def trial_table(**given):
+@calls("stages.trial_table:trial_table")
+def trial_table():
     """Learn a cohort table of your own, and draw a synthetic one: P(X) P(T | X) P(Y | X, T).
 
     \b
@@ -69,9 +69,6 @@ def trial_table(**given):
 
     Covariates are numbers, genotype scores for example, or categories. Nothing is audited.
     """
-    from genoloom.stages.trial_table import trial_table as stage
-
-    stage(**given)
 
 
 @click.command("star-alleles")
