@@ -90,7 +90,13 @@ def packages_of_command(command: str) -> tuple[set[str], set[str]]:
     [function] = [
         n for t in trees for n in ast.walk(t) if isinstance(n, ast.FunctionDef) and n.name == name
     ]
-    return packages_of({("genoloom.__main__", False), *imports_of(function)})
+    imported = {("genoloom.__main__", False), *imports_of(function)}
+    for call in function.decorator_list:  # `calls` names the function that it imports
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "calls":
+            imported.add((f"genoloom.{call.args[0].value.partition(':')[0]}", False))
+            if any(keyword.arg == "opens" for keyword in call.keywords):
+                imported.add(("genoloom.panels.comparands", False))
+    return packages_of(imported)
 
 
 def test_every_rule_has_what_its_command_imports():
