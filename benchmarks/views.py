@@ -215,7 +215,7 @@ def modes() -> list[str]:
     return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns)
 
 
-def filled_up() -> list[str]:
+def filled_up(name: str) -> list[str]:
     """Recall, balanced accuracy, imputation and scores, by what fills a small group up."""
     columns = {
         "recall": by_seed("recall"),
@@ -223,7 +223,7 @@ def filled_up() -> list[str]:
         "imputed dosages, r2": by_seed("dosage_r2"),
         "scores, r2": by_seed("score_r2"),
     }
-    return grouped("augmentation", {"training individuals": "row"}, columns)
+    return grouped(name, {"training individuals": "row"}, columns)
 
 
 def temperatures() -> list[str]:
@@ -281,7 +281,8 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "leak-budget": leaks,
     "shadow-models": partial(shadows, "shadow_models"),
     "shadow-shares": partial(shadows, "shadow_models.shares"),
-    "augmentation": filled_up,
+    "augmentation": partial(filled_up, "augmentation"),
+    "augmentation.adapted": partial(filled_up, "augmentation.adapted"),
     "privacy-modes": modes,
     "copying-network": partial(judged, "copying_network", options=""),
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
