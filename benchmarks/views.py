@@ -173,7 +173,7 @@ def tasks(data_set: str, name: str = "utility_tasks") -> list[str]:
 
 def rare(data_set: str) -> list[str]:
     """Dosage r2 over that of the real panel, by options of the generator and size of the panel."""
-    bins = ("<0.5%", "0.5-1%", "<1%", "1-5%", "5-20%", "20-50%")
+    bins = ("all", "<0.5%", "0.5-1%", "<1%", "1-5%", "5-20%", "20-50%")
     columns = {"splits": splits} | {name: median("ratio", bin=name) for name in bins}
     keys = {"panel": "data", "options": "options", "times": "factor"}
     lines = grouped("rare_imputation", keys, columns, set=data_set)
