@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.runner import REAL, REFERENCE
+from benchmarks.runs import peers_speed
 from benchmarks.table import PROVENANCE
 from genoloom.formats.tables import read_table
 
@@ -267,6 +268,12 @@ def whole(name: str) -> list[str]:
     return markdown({column.replace("_", " "): row[column] for column in columns} for row in rows)
 
 
+def peers_of_speed() -> list[str]:
+    """Processor seconds of each program and the ratio of ours to them, with least and most."""
+    head, *lines = peers_speed.summary(read_table(RESULTS / "peers_speed.tsv")).splitlines()
+    return markdown(dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines)
+
+
 VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-effects": partial(effects, "treatment_effects"),
     "rare-events": partial(effects, "treatment_effects.events"),
@@ -295,6 +302,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "transformer-steps": partial(judged, "haplotypes.steps"),
     "temperature": temperatures,
     "infilling": fillings,
+    "peers_speed": peers_of_speed,
 }
 
 
