@@ -41,6 +41,7 @@ OPEN_FILES = {
 # and these, of which others may know no file
 ALSO = {
     "models.load": "reads models",
+    "models.haplotype.compiled": "keeps machine code",
     "training.checkpoint": "saves the state of a training",
     "training.run": "writes its history",
     "training.trained": "writes what was trained",
