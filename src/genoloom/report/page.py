@@ -7,6 +7,7 @@ import jinja2
 
 from genoloom.models.sequence import BASELINES
 from genoloom.privacy.attack_ids import WORST_ROWS, AttackId
+from genoloom.records import package_table
 from genoloom.report import plots as draw
 from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
@@ -17,7 +18,6 @@ from genoloom.report.words import (
     copying_sentence,
     metric_name,
     mosaics,
-    read_references,
     reference,
 )
 from genoloom.validation.metric_ids import MetricId
@@ -99,7 +99,7 @@ def render(
         style=(here / "style.css").read_text(encoding="utf-8"),
         script=(here / "script.js").read_text(encoding="utf-8"),
         guide=GUIDE,
-        references=read_references(),
+        references=package_table("genoloom.report", "references.tsv"),
         panels=views["haplotypes"],
         sets=views["sequences"],
         haplotype_headings=HAPLOTYPE_HEADINGS,

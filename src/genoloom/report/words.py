@@ -1,7 +1,5 @@
 """Names and sentences of the report. A metric or attack without a name here is shown by its own."""
 
-from importlib.resources import files
-
 from genoloom.models.haplotype import COPYING
 from genoloom.popgen.frequencies import BIN_NAMES
 from genoloom.privacy.attack_ids import MODEL_ROWS, SPLIT_ROWS, WORST_ROWS, AttackId, Measure
@@ -18,12 +16,6 @@ VERDICTS = {
 }
 MOST_REASONS = 5
 MOST_NAMES = 6
-
-
-def read_references() -> list[list[str]]:
-    """What is measured, who published it, where, and why it is used."""
-    table = (files("genoloom.report") / "references.tsv").read_text(encoding="utf-8")
-    return [line.split("\t") for line in table.splitlines()[1:]]
 
 
 def metric_name(metric: Metric) -> str:
