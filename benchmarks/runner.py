@@ -19,13 +19,7 @@ import numpy as np
 from benchmarks.datasets import SETS, make_panel
 from benchmarks.options import options_of
 from benchmarks.table import Table
-from genoloom.config import (
-    AuditOptions,
-    CohortOptions,
-    GenerateOptions,
-    SplitOptions,
-    ValidateOptions,
-)
+from genoloom.config import CohortOptions, GenerateOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.evidence.models import window_sizes
 from genoloom.formats.models import read_description
@@ -41,6 +35,7 @@ from genoloom.privacy import audit as attacks
 from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId, Measure
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort

@@ -9,7 +9,6 @@ import pysam
 from helpers import founder_mosaic, make_individuals, make_sites
 
 from genoloom.config import (
-    AuditOptions,
     CohortOptions,
     GenerateOptions,
     PrepareOptions,
@@ -24,6 +23,7 @@ from genoloom.formats.tables import write_table
 from genoloom.panels.comparands import open_comparands, source_files
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
+from genoloom.privacy_config import AuditOptions
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus

@@ -268,7 +268,7 @@ def _sampled(case: Case, model: Path, table: Path | None, size: int, mix: str) -
 
 
 def _public(case: Case, ours: np.ndarray, labels: dict[str, str]) -> np.ndarray:
-    """Public individuals; where not all are taken, the ones that represent the cohort come first."""
+    """Public individuals; where not all are taken, first those that represent the cohort."""
     rng = np.random.default_rng(derive_seed(case.seed, "public"))
     others = rng.permutation(np.flatnonzero(~ours))
     first = np.isin(case.population[others], list(labels.values()))

@@ -30,12 +30,12 @@ import numpy as np
 
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, attack, paired
-from genoloom.config import AuditOptions
 from genoloom.panel import ArrayHaplotypes, Individuals, Panel, haplotype_columns
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.measures import Resampling
 from genoloom.privacy.similarity import Similarities
+from genoloom.privacy_config import AuditOptions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.validation.verdicts import Verdict

@@ -3,9 +3,10 @@
     python -m benchmarks rare_imputation --set dpyd-slice --seeds 1-3 --generators matched_mosaic \\
         --factors 1 2 4 --set-option matched_mosaic.segment_cm=0.2
 
-Individuals in halves (of `chr15` the published ones); a generator learns from one half, and the haplotypes that it draws, once,
-twice and four times as many as trained, are the panel from which `--targets` individuals of the
-other half are imputed, from one common site in 4,000 base pairs, by the Li-Stephens imputer.
+Individuals in halves (of `chr15` the published ones); a generator learns from one half, and the
+haplotypes that it draws, once, twice and four times as many as trained, are the panel from which
+`--targets` individuals of the other half are imputed, from one common site in 4,000 base pairs, by
+the Li-Stephens imputer.
 Columns: `dosage_r2` by frequency bin, and its ratio to that of the real training half.
 """
 

@@ -22,12 +22,13 @@ import numpy as np
 
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, deal_panels
-from genoloom.config import AuditOptions, ValidateOptions
+from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
 from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.rows import AttackRow
+from genoloom.privacy_config import AuditOptions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit

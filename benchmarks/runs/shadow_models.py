@@ -21,7 +21,6 @@ import numpy as np
 
 from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, attack, deal_panels, paired
-from genoloom.config import AuditOptions
 from genoloom.evidence.models import (
     AuditedModels,
     ShadowWork,
@@ -33,6 +32,7 @@ from genoloom.models.haplotype import generator_class
 from genoloom.panel import ArrayHaplotypes
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.shadow_plan import seconds
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
 
 COLUMNS = (

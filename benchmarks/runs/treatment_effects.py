@@ -52,7 +52,7 @@ def measure(case: Case) -> Iterator[dict]:
 
 
 def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> Iterator[dict]:
-    """Rows of one generator; with the first one, also rows of real data and of negative controls."""
+    """Rows of one generator; with the first one, also of real data and of negative controls."""
     with open_real(panels=[case.prefix], split=table, **NO_FILES) as real:
         synthetic = read_genotypes(
             "synthetic", [samples.with_suffix(".pgen")], samples.parent / "scratch"

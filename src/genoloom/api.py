@@ -29,7 +29,6 @@ import numpy as np
 
 from genoloom import sequence_api
 from genoloom.config import (
-    AuditOptions,
     CohortOptions,
     GenerateOptions,
     PrepareOptions,
@@ -45,6 +44,7 @@ from genoloom.models.haplotype import generator_class
 from genoloom.panel import Panel
 from genoloom.panels.comparands import Comparands, open_comparands, open_real, source_files
 from genoloom.privacy.rows import AttackRow
+from genoloom.privacy_config import AuditOptions
 from genoloom.report.data import Attack, Metric, as_attack, as_metric
 from genoloom.sequence_api import RealSequences, SequenceModel, SyntheticSequences, free_folder
 from genoloom.sequence_config import SequenceOptions

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from genoloom.cohort import parse_labels
-from genoloom.config import Config, PrivacyOptions
+from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.config_sheets import (
     INDIVIDUALS_COLUMNS,
@@ -33,6 +33,7 @@ from genoloom.config_sheets import (
 from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.public_panels import read_public_panel
 from genoloom.formats.text import text_lines
+from genoloom.privacy_config import PrivacyOptions
 from genoloom.renamed_keys import RENAMED
 from genoloom.report.data import ReportData
 

@@ -1,7 +1,7 @@
 """Rows of tables as typed records: the fields of a dataclass are the columns of its table.
 
-A field is a text, a whole number, yes or no, a number (nan where it was not measured) or a member of an
-enumeration, whose value is the cell. One with a default may be missing in a table.
+A field is a text, a whole number, yes or no, a number (nan where it was not measured) or a member
+of an enumeration, whose value is the cell. One with a default may be missing in a table.
 """
 
 from dataclasses import MISSING, fields

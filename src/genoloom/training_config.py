@@ -18,8 +18,9 @@ from genoloom.config_section import (
 MINUTES = Field(
     None,
     gt=0,
-    description="Length of the schedule in minutes, in place of steps: as many as fit, by the pace of the "
-    "first ones. The result then depends on the machine; a resumed training keeps its schedule.",
+    description="Length of the schedule in minutes, in place of steps: as many as fit, by the pace "
+    "of the first ones. The result then depends on the machine; a resumed training keeps its "
+    "schedule.",
 )
 BLOCK_SIZE = Field(
     None,

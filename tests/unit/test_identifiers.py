@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from genoloom.config import ReleaseOptions
 from genoloom.models import haplotype
 from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.gate import fidelity_reasons, privacy_reasons
 from genoloom.privacy.rows import PrivateAttackRow
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.report.data import Judgement, as_attack
 from genoloom.report.words import mosaics
 from genoloom.report.words import privacy_reasons as report_reasons

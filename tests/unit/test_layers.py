@@ -27,6 +27,7 @@ LAYERS = (
     {"formats"},
     {"treatment", "popgen", "logs"},
     {"faults", "homology", "splits", "cohort", "traits", "config", "run_crate"},
+    {"privacy_config"},
     {"training_config", "medicine_config", "sequence_config"},
     {"config_section", "panel"},
     {

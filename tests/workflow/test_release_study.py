@@ -1,4 +1,4 @@
-"""Whole studies from genotypes to a bundle that passes the gate; minutes each (`make test-long`)."""
+"""Studies from genotypes to a bundle that passes the gate; minutes each (`make test-long`)."""
 
 import subprocess
 import sys

@@ -22,8 +22,8 @@ from genoloom.cli.options import (
     state_option,
     threads_option,
 )
-from genoloom.config import ReleaseOptions
 from genoloom.config_section import Section
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.sequence_config import (
     AuditSequencesOptions,
     GenerateSequencesOptions,

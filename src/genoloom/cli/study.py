@@ -20,7 +20,7 @@ from genoloom.cli.options import (
     section_options,
     seed_option,
 )
-from genoloom.config import Question
+from genoloom.privacy_config import Question
 
 
 @click.command()

@@ -1,1 +1,1 @@
-"""What an audit and a release gate look at: models, shadow models, the chain of records, bundles."""
+"""What an audit and a release gate look at: models, shadow models, records, bundles."""

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import AuditOptions
 from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.formats.models import is_guarded
@@ -40,6 +39,7 @@ from genoloom.privacy.shadow_plan import (
     shadow_options,
 )
 from genoloom.privacy.shadows import Shadow
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
 from genoloom.training.devices import choose_device
 from genoloom.training.run import TrainingRun

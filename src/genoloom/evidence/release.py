@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.cohort import Cohort
-from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
+from genoloom.config import SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.errors import InputError
 from genoloom.evidence.bundle import attempt
@@ -34,6 +34,7 @@ from genoloom.privacy.gate import (
 )
 from genoloom.privacy.leak_budget import Leak, unavoidable
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow, public_rows
+from genoloom.privacy_config import AuditOptions, ReleaseOptions
 from genoloom.records import values_of
 from genoloom.validation.cohorts import compare
 from genoloom.validation.rows import MetricRow

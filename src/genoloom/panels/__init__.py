@@ -1,1 +1,1 @@
-"""Genotype files and panels, as several commands read them: the same sites, who is related, traits."""
+"""Genotype files and panels, as several commands read them: sites, relatives, traits."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import AuditOptions, ValidateOptions
+from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype import COMPARED, generator_class
@@ -20,6 +20,7 @@ from genoloom.models.haplotype.training_data import overlaps_of, training_haplot
 from genoloom.panel import Individuals, Panel
 from genoloom.panels.comparands import RealFiles, open_real, source_files
 from genoloom.panels.genotypes import UNKNOWN, GenotypeFiles
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.stages.audit import audit
 from genoloom.stages.report import report

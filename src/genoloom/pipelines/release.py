@@ -9,7 +9,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 from genoloom import __version__
-from genoloom.config import ReleaseOptions
 from genoloom.disclosure import individuals_count
 from genoloom.errors import GateError
 from genoloom.evidence.bundle import finish_bundle, leaks, made_beside, remove_bundle
@@ -28,6 +27,7 @@ from genoloom.privacy.bundle import readme, release_date
 from genoloom.privacy.gate import loosened_thresholds
 from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import AttackRow
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.stages.consensus import consensus
 from genoloom.validation.rows import ALL, MetricRow
 

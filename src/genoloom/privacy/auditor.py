@@ -96,7 +96,7 @@ class Auditor:
         return stacked(features, self.population, self.member, derive_seed(self.seed, "stacked"))
 
     def groups(self) -> dict[str, np.ndarray]:
-        """Populations of at least `MIN_POPULATION` individuals per role, as masks over everybody."""
+        """Populations of at least `MIN_POPULATION` individuals per role, as masks over all."""
         masks = {name: self.population == name for name in sorted(set(self.population))}
         return {name: mask for name, mask in masks.items() if mask.sum() >= 2 * MIN_POPULATION}
 

@@ -12,10 +12,11 @@ from math import gcd, isfinite, isnan
 from pydantic import ValidationError
 
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
-from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
+from genoloom.config import SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId, Measure, Scored
 from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
+from genoloom.privacy_config import AuditOptions, ReleaseOptions
 from genoloom.records import shown
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.validation.rows import ALL, MetricRow

@@ -5,7 +5,6 @@ pass.
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isinf
 
-from genoloom.config import Question
 from genoloom.disclosure import individuals_count
 from genoloom.privacy.leak_budget import (
     CAUTIONS,
@@ -16,6 +15,7 @@ from genoloom.privacy.leak_budget import (
     unavoidable,
 )
 from genoloom.privacy.mode_plan import ModePlan, plan_modes
+from genoloom.privacy_config import Question
 
 MIN_INDIVIDUALS = 30  # below, the normal approximation does not hold
 # effective sites per megabase for whoever takes linkage off, from common variants of few Europeans

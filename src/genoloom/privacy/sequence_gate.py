@@ -2,9 +2,9 @@
 Fails closed: what is missing, `not run` or too small is a reason.
 """
 
-from genoloom.config import ReleaseOptions
 from genoloom.privacy.attack_ids import COPIES_OF_SEQUENCES, AttackId
 from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.validation.verdicts import Verdict
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from genoloom.config import AuditOptions
 from genoloom.errors import InputError
 from genoloom.evidence.models import (
     ShadowWork,
@@ -31,6 +30,7 @@ from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.excess import LeakBasis
 from genoloom.privacy.rows import AttackRow, ExposureRow, PrivateAttackRow, public_rows
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
 from genoloom.validation.cohorts import Comparison, compare, read_rows
 from genoloom.validation.rows import ALL, own_rows

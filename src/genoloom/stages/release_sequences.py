@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 from genoloom import __version__
-from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
 from genoloom.evidence.bundle import attempt, finish_bundle, leaks, made_beside, remove_bundle
 from genoloom.formats.models import file_digest
@@ -22,6 +21,7 @@ from genoloom.privacy.gate import fidelity_reasons, loosened_thresholds, option_
 from genoloom.privacy.leak_scan import forbidden_here
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_gate import audit_reasons
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
 from genoloom.sequences import decode, is_canary
 from genoloom.validation.rows import MetricRow

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from genoloom.config import AuditOptions
 from genoloom.evidence.models import ShadowWork, load_models, made_for
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.provenance import Making
 from genoloom.formats.shadow_scores import write_scores
 from genoloom.panels.comparands import Comparands
+from genoloom.privacy_config import AuditOptions
 from genoloom.validation.cohorts import compare
 
 log = logging.getLogger(__name__)

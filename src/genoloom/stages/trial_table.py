@@ -1,5 +1,5 @@
-"""A synthetic cohort table of covariates, treatment and outcome, learnt from the training individuals
-of one that the user brings, factor by factor: P(X) P(T | X) P(Y | X, T).
+"""A synthetic cohort table of covariates, treatment and outcome, learnt from the training
+individuals of one that the user brings, factor by factor: P(X) P(T | X) P(Y | X, T).
 """
 
 import logging

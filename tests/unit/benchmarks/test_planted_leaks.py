@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.datasets import make_panel
 from benchmarks.runs import planted_leaks as bench
-from genoloom.config import AuditOptions
 from genoloom.formats.pgen import open_panel
+from genoloom.privacy_config import AuditOptions
 
 
 @pytest.fixture(scope="module")

@@ -33,12 +33,12 @@ from released_tree import (
     write_tables,
 )
 
-from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError
 from genoloom.evidence.release import Evidence
 from genoloom.formats.tables import read_table, write_table
 from genoloom.pipelines.release import release
 from genoloom.privacy.leak_budget import unavoidable
+from genoloom.privacy_config import ReleaseOptions
 
 OPTIONS = ReleaseOptions()
 
@@ -138,18 +138,17 @@ def test_synthetic_files_sampled_again_are_not_the_audited_ones(tree):
     assert "fidelity: was made from another synthetic/20.pgen" in said
 
 
+def write_bundle(tree, out, sheet="panels.tsv"):
+    named = {"sheet": tree / sheet} if sheet else {}
+    results = tree / "results"
+    release(results=results, panel="p", generator=NAME, out=out, options=OPTIONS, **named)
+
+
 def test_several_contigs_are_one_chain(tmp_path):
     tree = make_tree(tmp_path, "20", "21.p")
     assert reasons(tree) == ""
     out = tmp_path / "out"
-    release(
-        results=tree / "results",
-        panel="p",
-        generator=NAME,
-        out=out,
-        options=OPTIONS,
-        sheet=tree / "panels.tsv",
-    )
+    write_bundle(tree, out)
     assert {"20.vcf.gz", "21.p.vcf.gz", "21.p.pgen"} <= {path.name for path in out.iterdir()}
     with open(tree / "results" / MODELS / "21.p.json", "a") as handle:
         handle.write(" ")
@@ -172,14 +171,7 @@ def test_raw_input_that_is_gone_is_said_and_stops_nothing(tree, caplog):
     assert reasons(tree) == ""
     assert "panel 20: reference of the raw input is not there any more" in caplog.text
     out = tree / "out"
-    release(
-        results=tree / "results",
-        panel="p",
-        generator=NAME,
-        out=out,
-        options=OPTIONS,
-        sheet=tree / "panels.tsv",
-    )
+    write_bundle(tree, out)
     assert "the raw input was not compared" in (out / "README.md").read_text()
 
 
@@ -395,7 +387,7 @@ def nothing_leaves(tree, name):
     forge(tree / "results")
     assert reasons(tree) == ""
     before = tree / "whole"
-    release(results=tree / "results", panel="p", generator=NAME, out=before, options=OPTIONS)
+    write_bundle(tree, before, sheet=None)
     content = (before / name).read_bytes()
     if name.endswith(".gz"):
         content = gzip.decompress(content)
@@ -493,14 +485,8 @@ def test_no_damage_with_records_that_fit_ends_in_anything_but_reasons_or_a_bundl
             path.write_bytes(content)
             forge(results)
             with suppress(GateError):
-                release(
-                    results=results,
-                    panel="p",
-                    generator=NAME,
-                    out=tmp_path / "out",
-                    options=OPTIONS,
-                )
+                write_bundle(results.parent, tmp_path / "out", sheet=None)
         path.write_bytes(whole)
         forge(results)
-    release(results=results, panel="p", generator=NAME, out=tmp_path / "out", options=OPTIONS)
+    write_bundle(results.parent, tmp_path / "out", sheet=None)
     assert os.path.exists(tmp_path / "out")

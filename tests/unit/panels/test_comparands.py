@@ -12,7 +12,7 @@ import pytest
 from helpers import write_bed
 from sklearn.metrics import roc_auc_score
 
-from genoloom.config import AuditOptions, ValidateOptions
+from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.plink import open_plink
@@ -20,6 +20,7 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panel import Panel, UnphasedHaplotypes, join_individuals
 from genoloom.panels.comparands import open_comparands, open_real
+from genoloom.privacy_config import AuditOptions
 from genoloom.stages.audit import audit
 from genoloom.stages.validate import validate
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from helpers import call_genoloom, write_bed, write_vcf
 
-from genoloom.config import AuditOptions, ValidateOptions
+from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype import COMPARED
 from genoloom.panel import Individuals, Panel
 from genoloom.panels.comparands import open_real
 from genoloom.pipelines.compare import compare, make_baselines
+from genoloom.privacy_config import AuditOptions
 
 pytestmark = pytest.mark.slow
 

@@ -35,7 +35,6 @@ from released_tree import (
 
 from genoloom.cli import genoloom
 from genoloom.cli.options import run_and_exit
-from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError, InputError
 from genoloom.formats.leak_ledger import add_to_ledger, read_ledger
 from genoloom.formats.pgen import open_panel
@@ -43,6 +42,7 @@ from genoloom.formats.tables import read_table, write_table
 from genoloom.pipelines.release import release
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.leak_budget import unavoidable
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.stages.train import carriers
 
 

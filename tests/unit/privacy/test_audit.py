@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic, make_panel
 
-from genoloom.config import ReleaseOptions
 from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
@@ -16,6 +15,7 @@ from genoloom.privacy.exposure import stacked, tail_probabilities
 from genoloom.privacy.gate import privacy_reasons
 from genoloom.privacy.measures import auc
 from genoloom.privacy.rows import MIN_POPULATION, public_rows
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.validation.cohorts import compare
 from genoloom.validation.verdicts import Role
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
-from genoloom.config import AuditOptions, ReleaseOptions, SplitOptions, ValidateOptions
+from genoloom.config import SplitOptions, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.tables import format_cell, read_exact_records, write_table
 from genoloom.privacy.attack_ids import AttackId, Measure
@@ -28,6 +28,7 @@ from genoloom.privacy.gate import (
     privacy_reasons,
 )
 from genoloom.privacy.rows import PRIVATE_COLUMNS, PrivateAttackRow
+from genoloom.privacy_config import AuditOptions, ReleaseOptions
 from genoloom.validation.cohorts import compare
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.rows import MetricRow

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genoloom.audit_levels import COPY_LEVEL, FEWEST_RESAMPLES, fewest_resamples
-from genoloom.config import AuditOptions
 from genoloom.errors import GenoLoomError
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.measures import Resampling
+from genoloom.privacy_config import AuditOptions
 from genoloom.validation.cohorts import compare
 
 POPULATIONS = {1: ("A",), 2: ("A", "B"), 3: ("A", "B", "C")}

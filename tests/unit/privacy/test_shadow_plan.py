@@ -5,9 +5,9 @@ machine.
 import pytest
 
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
-from genoloom.config import AuditOptions
 from genoloom.models.haplotype import GENERATORS, generator_class
 from genoloom.privacy.shadow_plan import plan_shadows, seconds, shadow_options, training_steps
+from genoloom.privacy_config import AuditOptions
 from genoloom.training_config import CopyingNetworkOptions, TrainSections
 
 

@@ -37,6 +37,10 @@ from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.rows import MetricRow
 from genoloom.validation.verdicts import Role, Verdict
 
+STRONGEST = (
+    "Strongest of 1 attacks by its own metric: Nearest, windows of 200 sites, 0.74; 1 of them fail."
+)
+
 
 @pytest.fixture
 def results(tmp_path):
@@ -251,7 +255,7 @@ def test_reasons_and_the_pareto_front_of_mosaics(rendered):
         "Worst attack: AUC 0.74 (0.68 to 0.79); 0.5 learns nothing, chance alone reaches 0.5.",
         "Unavoidable for any faithful release of this cohort: 0.559, pass; excess over it: 0.181 "
         "(0.121 to 0.231), fail.",
-        "Strongest of 1 attacks by its own metric: Nearest, windows of 200 sites, 0.74; 1 of them fail.",
+        STRONGEST,
     ]
 
 
@@ -263,10 +267,7 @@ def test_an_attack_that_needs_the_model_is_not_the_strongest_on_the_data(results
         j for j in numbers(results)["data"][0]["judgements"] if j["generator"] == "gan"
     )
     reasons = judgement["privacy_reasons"]
-    assert (
-        "Strongest of 1 attacks by its own metric: Nearest, windows of 200 sites, 0.74; 1 of them fail."
-        in reasons
-    )
+    assert STRONGEST in reasons
     assert "Generator likelihood (needs the model): AUC 0.9; fail." in reasons
 
 

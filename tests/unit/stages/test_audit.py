@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from helpers import call_genoloom, founder_mosaic, make_individuals, make_sites
 
 from genoloom.cli import genoloom
-from genoloom.config import AuditOptions, CohortOptions, GenerateOptions
+from genoloom.config import CohortOptions, GenerateOptions
 from genoloom.errors import InputError
 from genoloom.formats.encryption import read_public_key
 from genoloom.formats.models import file_digest
@@ -20,6 +20,7 @@ from genoloom.formats.splits import write_split
 from genoloom.formats.tables import read_table
 from genoloom.panels.comparands import open_comparands, source_files
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy_config import AuditOptions
 from genoloom.stages.audit import audit
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.generate import generate

@@ -12,7 +12,7 @@ from helpers import founder_mosaic, make_individuals, make_sites
 from public_individuals import add
 from released_tree import N_SITES, divide, measure, prepare_panel, restamp, sample, write_tables
 
-from genoloom.config import CohortOptions, ReleaseOptions
+from genoloom.config import CohortOptions
 from genoloom.errors import GateError, InputError
 from genoloom.formats.leak_ledger import read_ledger
 from genoloom.formats.models import load_model, save_model
@@ -22,6 +22,7 @@ from genoloom.models.load import SitesDescription, declare_sites
 from genoloom.panel import Individuals
 from genoloom.pipelines.release import release
 from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.cohort_statistics import measure_cohort
 from genoloom.stages.public_match import match_panel

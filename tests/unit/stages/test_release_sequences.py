@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from helpers import call_genoloom
 
-from genoloom.config import ReleaseOptions
 from genoloom.errors import GateError
 from genoloom.formats.provenance import read_provenance, record_path, sealed
 from genoloom.formats.sequence_sets import read_set, write_fasta, write_set
@@ -15,6 +14,7 @@ from genoloom.formats.tables import read_records, write_records
 from genoloom.privacy.attack_ids import COPIES_OF_SEQUENCES, AttackId
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy.sequence_gate import audit_reasons
+from genoloom.privacy_config import ReleaseOptions
 from genoloom.sequence_config import (
     AuditSequencesOptions,
     GenerateSequencesOptions,

@@ -26,7 +26,7 @@ def configs(tmp_path, monkeypatch):
         ("all --configfile a.yaml -n release", "all --configfile a.yaml -n release"),
         ("-n all --configfile a.yaml", "--configfile a.yaml -n all"),
         ("--config seed=2 all", "all --config seed=2"),
-        ("--config seed=2 --set-threads a=1 b=2 all -n", "all --config seed=2 --set-threads a=1 b=2 -n"),
+        ("--config s=2 --set-threads a=1 b=2 all -n", "all --config s=2 --set-threads a=1 b=2 -n"),
         ("--forcerun train_haplotypes", "--forcerun train_haplotypes"),
         ("--configfile a.yaml -- all", "--configfile a.yaml -- all"),
         ("", ""),

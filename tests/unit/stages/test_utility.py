@@ -67,7 +67,8 @@ def test_table_and_figures(files, tmp_path):
     metrics = {key[0] for key in fresh}
     assert metrics == {
         "dosage_r2", "missing_r2_25", "missing_r2_50", "effect_slope", "power",
-        "false_positives", "null_lambda", "score_r2", "projection_r2", "balanced_accuracy", "recall",
+        "false_positives", "null_lambda", "score_r2", "projection_r2", "balanced_accuracy",
+        "recall",
     }  # fmt: skip
     assert {key[3] for key in fresh} == {"real", "synthetic", "both", "mosaic"}
     assert {key[1] for key in fresh} == {"all", "A", "B"}

@@ -116,7 +116,8 @@ def test_two_processes_learn_haplotypes_as_one_does(tmp_path):
         place = tmp_path / str(n)
         done = call("train", "transformer", "--panel", tmp_path / "1", "--split",
                     tmp_path / "split.tsv", "--model", place / "m.safetensors", "--history",
-                    place / "h.tsv", "--state", place / "state", *STEPS, "--processes", n)  # fmt: skip
+                    place / "h.tsv", "--state", place / "state", *STEPS,
+                    "--processes", n)  # fmt: skip
         assert done.returncode == 0, done.stderr
         losses[n] = [row["loss"] for row in read_history(place / "h.tsv")[1:]]
     assert len(losses[1]) == 3

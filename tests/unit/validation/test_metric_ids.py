@@ -1,4 +1,4 @@
-"""Every metric that a table can hold has a name for readers, a direction, a unit and a help line."""
+"""Every metric that a table can hold has a title, a direction, a unit and a help line."""
 
 import pytest
 

@@ -180,8 +180,8 @@ def calibrate(
     """Set `generator.calibration` so that token frequencies along the contig become equal to the
     training rows'.
 
-    Haplotypes of the populations `population` (B,) are drawn along the contig at the temperature of all
-    that come later; at each block the correction is found by iterative proportional fitting of
+    Haplotypes of the populations `population` (B,) are drawn along the contig at the temperature of
+    all that come later; at each block the correction is found by iterative proportional fitting of
     their mean chances, before the tokens are drawn from which the next block goes on. These tokens
     are returned, int64 (B, K); `stop` ends it before that block.
     """

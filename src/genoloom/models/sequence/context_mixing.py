@@ -378,7 +378,7 @@ class MixtureState:
 
 
 def picked(log_prob: np.ndarray, bases: np.ndarray) -> np.ndarray:
-    """The log-probability of each base, (n, T, ...) of (n, T, ..., 4); 0 for an unknown base (4)."""
+    """The log-probability of each base, (n, T, ...) of (n, T, ..., 4); 0 for an unknown one (4)."""
     extra = (1,) * (log_prob.ndim - 3)
     at = np.minimum(bases, 3).astype(np.int64).reshape(*bases.shape, *extra, 1)
     found = np.take_along_axis(log_prob, at, axis=-1)[..., 0]

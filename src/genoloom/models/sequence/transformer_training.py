@@ -143,7 +143,7 @@ class TransformerTraining(AveragedTraining):
         return {"loss": self.descend_rows(len(bases), loss_of, fraction)}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Bits per base on the validation sequences ("bits"); at step 0 the bits of the best chain."""
+        """Bits per base on the validation sequences ("bits"); at step 0 those of the best chain."""
         data, rows = self.data, self.validation
         total = score(
             self.average.module, self.mixture, data.bases[rows], data.label[rows], self.run.device
