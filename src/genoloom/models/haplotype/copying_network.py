@@ -283,9 +283,6 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
             errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
-            # drawn as sharp as tokens are
-            log_odds = (np.log(errors) - np.log1p(-errors)) / temperature
-            errors = 1 / (1 + np.exp(-log_odds))
             mutations = pack_bits(
                 (row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L
             )

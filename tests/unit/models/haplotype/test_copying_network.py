@@ -13,7 +13,6 @@ from genoloom.models.haplotype.copying_features import OF_HEAD, OF_OWN, OF_PART,
 from genoloom.models.haplotype.copying_kernels import FORGET, HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.copying_training import SPARE
 from genoloom.models.haplotype.templates import (
     OWN_SHARE,
     TemplatePanel,
@@ -290,22 +289,6 @@ def test_blocks_of_a_draw_do_not_show(whole, monkeypatch):
     together = draw(generator, wanted(["a", "b"]))
     monkeypatch.setattr("genoloom.models.haplotype.copying_network.YIELDED_BLOCKS", 3)
     np.testing.assert_array_equal(draw(generator, wanted(["a", "b"])), together)
-
-
-def test_mutations_are_drawn_as_sharp_as_tokens(tmp_path):
-    data = copies_with_mutations(8, 40, mutations=0.0)
-    alleles = data.haplotypes.alleles
-    alleles[2] = 0
-    alleles[2, :8] = 1  # carried by too few to be in a token
-    generator, _ = fit(data, tmp_path, min_token_carriers=20)
-    table = CopyingState(generator.panel, np.zeros(1, dtype=np.int64)).table
-    assert not table.alleles(4)[:, 2].any()
-    chance = (8 + SPARE) / 80
-    for temperature in (1.0, 0.7):
-        request = wanted([str(i) for i in range(4000)])
-        drawn = np.concatenate(list(generator._draw(request, temperature, 1)))
-        sharp = chance ** (1 / temperature), (1 - chance) ** (1 / temperature)
-        assert drawn[2].mean() == pytest.approx(sharp[0] / sum(sharp), abs=0.012)
 
 
 def test_samples_look_like_their_population(whole):
