@@ -16,7 +16,12 @@ from genoloom.report.summary import as_text
 
 PROVENANCE = ["commit", "machine", "versions", "command"]
 PACKAGES = ("numpy", "numba", "torch")
-PATHS = ("--out", "--data", "--work")  # of this machine: no part of the command that is told
+PATHS = (
+    "--out",
+    "--data",
+    "--work",
+    "--results",
+)  # of this machine: no part of the command that is told
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -282,7 +282,6 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "utility-dpyd": partial(tasks, "dpyd-slice"),
     "utility-chr15": partial(tasks, "chr15"),
     "utility-demo": partial(tasks, "demo", "utility_tasks.demo"),
-    "treatment-effects-demo": partial(effects, "treatment_effects.demo"),
     "rare-imputation": partial(rare, "dpyd-slice"),
     "rare-imputation-chr15": partial(rare, "chr15"),
     "leak-budget": leaks,

@@ -6,7 +6,8 @@ For each seed the individuals are split in half; generators are trained on one h
 utility` compares as many synthetic individuals with them, judged on the other half. `mosaic` and
 `real` do not depend on the generator and are listed once; values of populations are left out but
 for the imputation of all sites. `ratio` is that to real data. Synthetic files of an earlier run are
-used again.
+used again. With `--results` nothing is measured: the tables of a finished workflow run, whose panel
+has the name of the set, are taken.
 """
 
 import argparse
@@ -31,29 +32,40 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = ["independent", "markov", "matched_mosaic"]
     add_shared(parser, set=["dpyd-slice"], seeds="1-3", generators=chosen, minutes=None)
     add_shared(parser, steps=None, set_option=[])
+    parser.add_argument("--results", type=Path, help="directory of a finished workflow run")
     parser.add_argument("--beagle", action="store_true", help="impute with Beagle too")
 
 
 def measure(case: Case) -> Iterator[dict]:
     for number, generator in enumerate(case.arguments.generators):
         label = {SYNTHETIC: generator, "both": f"real and {generator}"}
-        for row in _rows(case, *kept_samples(case, generator)):
+        for row in _rows(case, generator):
             if row["panel"] in label or not number:
                 data = label.get(row["panel"], row["panel"])
                 yield {"data": data} | {key: row[key] for key in (*KEYS, "value", "ratio")}
 
 
-def _rows(case: Case, table: Path, samples: Path) -> list[dict]:
-    out = samples.with_name("utility.tsv")
-    options = UtilityOptions(beagle="auto" if case.arguments.beagle else "none")
-    panels = {"synthetic": [samples], "panels": [case.prefix], "split": table}
-    with open_comparands(**panels, **NO_FILES) as opened:
-        utility(comparands=opened, out=out, details=None, options=options, seed=case.seed)
+def _rows(case: Case, generator: str) -> list[dict]:
+    results = case.arguments.results
+    out = (
+        results / "validation" / case.set / generator / "utility.tsv"
+        if results
+        else _measured(case, *kept_samples(case, generator))
+    )
     return [
         row
         for row in read_table(out)
         if row["population"] == "all" or (row["metric"], row["bin"]) == ("dosage_r2", "all")
     ]
+
+
+def _measured(case: Case, table: Path, samples: Path) -> Path:
+    out = samples.with_name("utility.tsv")
+    options = UtilityOptions(beagle="auto" if case.arguments.beagle else "none")
+    panels = {"synthetic": [samples], "panels": [case.prefix], "split": table}
+    with open_comparands(**panels, **NO_FILES) as opened:
+        utility(comparands=opened, out=out, details=None, options=options, seed=case.seed)
+    return out
 
 
 def summary(rows: list[dict]) -> str:
