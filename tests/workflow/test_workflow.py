@@ -110,7 +110,8 @@ def test_dry_run_of_the_demo_plans_every_rule(repository, tmp_path):
     assert {
         found.get("gpu", "0") for found in resources_of(done.stdout + done.stderr).values()
     } == {"0"}
-    for rule in RULES:
+    # the audits make the shadow models of `auto` themselves
+    for rule in set(RULES) - {"shadow_haplotypes"}:
         assert re.search(rf"^{rule} +\d+$", done.stdout + done.stderr, re.MULTILINE), rule
 
 

@@ -211,8 +211,8 @@ rule write_consensus:
     input:
         variants=rules.generate_haplotypes.output.variants,
         reference=lambda wildcards: get_panel_row(wildcards).reference,
-        parts=[part + ".fa.gz" for part in CONSENSUS_PARTS],
-        indexes=[part + ".fa.gz.fai" for part in CONSENSUS_PARTS],
+        parts=[f"{part}.fa.gz" for part in CONSENSUS_PARTS],
+        indexes=[f"{part}.fa.gz.fai" for part in CONSENSUS_PARTS],
     output:
         fasta="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz",
         fai="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz.fai",

@@ -82,7 +82,7 @@ def spoilt(name: str, values: np.ndarray):
             yield str(number), other
         yield "none a number", np.full_like(values, np.nan)
     # where any number is one
-    elif values.size and not name.startswith(("ones", "called", "counts.", "places.")):
+    elif values.size and not name.startswith(("ones", "called", "counts.", "positions.")):
         for number in (np.iinfo(values.dtype).max, np.iinfo(values.dtype).min):
             other = values.copy()
             other.reshape(-1)[-1:] = number
