@@ -22,7 +22,7 @@ BLOCK = 4  # sites of a histogram: of more, most cells are noise
 
 @dataclass(frozen=True)
 class _Rows:
-    """The training haplotypes of one population, and what may be told of them.
+    """The training haplotypes of one population, and what may be disclosed of them.
 
     Attributes
     ----------
@@ -72,13 +72,13 @@ def independent_sites(rows: _Rows, rng: np.random.Generator) -> np.ndarray:
 def markov_chain(rows: _Rows, rng: np.random.Generator) -> np.ndarray:
     """Each allele by the one before it: noised counts of the four pairs of neighbouring alleles."""
     pairs = rows.frequencies(2 * rows.alleles[:-1] + rows.alleles[1:], 4)
-    made = np.empty_like(rows.alleles)
-    made[0] = rng.random(made.shape[1]) < pairs[0, 2:].sum()
+    synthetic = np.empty_like(rows.alleles)
+    synthetic[0] = rng.random(synthetic.shape[1]) < pairs[0, 2:].sum()
     for j, share in enumerate(pairs.reshape(-1, 2, 2), 1):
         total = share.sum(axis=1)
         chance = np.where(total > 0, share[:, 1] / np.maximum(total, 1e-300), share[:, 1].sum())
-        made[j] = rng.random(made.shape[1]) < chance[made[j - 1]]
-    return made
+        synthetic[j] = rng.random(synthetic.shape[1]) < chance[synthetic[j - 1]]
+    return synthetic
 
 
 def block_histogram(rows: _Rows, rng: np.random.Generator) -> np.ndarray:
@@ -100,13 +100,13 @@ def randomised_response(rows: _Rows, rng: np.random.Generator) -> np.ndarray:
     """Rows whose alleles are flipped by chance, each then drawn again by what it and the repaired
     frequency of its site say (Warner 1965, doi:10.1080/01621459.1965.10480775).
     """
-    flip = flip_chance(rows.epsilon, rows.delta, 2 * len(rows.alleles))
-    told = rows.alleles ^ (rng.random(rows.alleles.shape) < flip)
-    frequency = np.clip((told.mean(axis=1) - flip) / (1 - 2 * flip), 0, 1)[:, None]
-    one = frequency * np.where(told == 1, 1 - flip, flip)
-    zero = (1 - frequency) * np.where(told == 1, flip, 1 - flip)
+    changed = flip_chance(rows.epsilon, rows.delta, 2 * len(rows.alleles))
+    noised = rows.alleles ^ (rng.random(rows.alleles.shape) < changed)
+    frequency = np.clip((noised.mean(axis=1) - changed) / (1 - 2 * changed), 0, 1)[:, None]
+    one = frequency * np.where(noised == 1, 1 - changed, changed)
+    zero = (1 - frequency) * np.where(noised == 1, changed, 1 - changed)
     chance = one / np.maximum(one + zero, 1e-300)
-    return (rng.random(told.shape) < chance).astype(np.int8)
+    return (rng.random(noised.shape) < chance).astype(np.int8)
 
 
 def flip_chance(epsilon: float, delta: float, bits: int) -> float:
@@ -114,13 +114,13 @@ def flip_chance(epsilon: float, delta: float, bits: int) -> float:
     (epsilon, delta)-differentially private, whatever they were before.
 
     The loss of k flips is exact: of the bits that come out as they were there are Binomial(k, 1 -
-    flip) (Kairouz, Oh & Viswanath 2017, doi:10.1109/TIT.2017.2685505).
+    changed) (Kairouz, Oh & Viswanath 2017, doi:10.1109/TIT.2017.2685505).
     """
     kept = np.arange(bits + 1)
 
-    def excess(flip: float) -> float:
-        ours = binom.logpmf(kept, bits, 1 - flip)
-        others = binom.logpmf(kept, bits, flip)
+    def excess(changed: float) -> float:
+        ours = binom.logpmf(kept, bits, 1 - changed)
+        others = binom.logpmf(kept, bits, changed)
         more = ours > others + epsilon
         tail = np.exp(ours[more]) * -np.expm1(others[more] + epsilon - ours[more])
         return float(tail.sum()) - delta
@@ -140,12 +140,12 @@ def draw_baseline(kind: str, trains: Panel, epsilon: float, delta: float, seed: 
     """As many individuals of each population as there are in a panel without missing calls."""
     alleles = trains.haplotypes.read(0, len(trains.sites))
     population = np.array(trains.individuals.population)
-    made, rng = np.empty_like(alleles), np.random.default_rng(seed)
+    synthetic, rng = np.empty_like(alleles), np.random.default_rng(seed)
     for name in np.unique(population):
         inside = np.repeat(population == name, 2)
         key = NoiseKey.of_seed(seed)
         rows = _Rows(alleles[:, inside], epsilon, delta, key, f"{kind} {name}")
-        made[:, inside] = BASELINES[kind](rows, rng)
+        synthetic[:, inside] = BASELINES[kind](rows, rng)
     names = [f"S{i}" for i in range(len(population))]
     individuals = Individuals(names, population.tolist(), ["unknown"] * len(names))
-    return Panel(trains.sites, individuals, ArrayHaplotypes(made))
+    return Panel(trains.sites, individuals, ArrayHaplotypes(synthetic))

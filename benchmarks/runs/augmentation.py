@@ -127,9 +127,9 @@ def measure(case: Case) -> Iterator[dict]:
         yield row(name, np.hstack([few, synthetic]), filled, np.hstack([own_traits, guessed]))
 
     if arguments.base_steps:
-        made = adapted_haplotypes(case, training, np.array(few_population) == small, 2 * added)
-        guessed = tasks.guessed_traits(few, own_traits, made)
-        yield row("adapted", np.hstack([few, made]), filled, np.hstack([own_traits, guessed]))
+        synthetic = adapted_haplotypes(case, training, np.array(few_population) == small, 2 * added)
+        guessed = tasks.guessed_traits(few, own_traits, synthetic)
+        yield row("adapted", np.hstack([few, synthetic]), filled, np.hstack([own_traits, guessed]))
 
 
 def adapted_haplotypes(case: Case, training: Panel, few: np.ndarray, number: int) -> np.ndarray:
@@ -152,10 +152,10 @@ def adapted_haplotypes(case: Case, training: Panel, few: np.ndarray, number: int
     request = SampleRequest(np.zeros(number, dtype=int), seeds)
     drawn = np.concatenate(list(generator.sample(request)))
     alleles = training.haplotypes.read(0, len(training.sites))
-    made = np.repeat((alleles.mean(axis=1) > 0.5).astype(np.int8)[:, None], number, axis=1)
+    synthetic = np.repeat((alleles.mean(axis=1) > 0.5).astype(np.int8)[:, None], number, axis=1)
     row = {key: i for i, key in enumerate(training.sites.keys())}
-    made[[row[key] for key in sites.keys()]] = drawn
-    return made
+    synthetic[[row[key] for key in sites.keys()]] = drawn
+    return synthetic
 
 
 class Tasks:

@@ -81,10 +81,10 @@ class Study:
 
     Attributes
     ----------
-    told : str
+    named : str
         What the cohort is, in the table.
     labels : dict of str to str
-        Its populations, and the public one that stands for each.
+        Its populations, and the public one that represents each.
     whole : Panel
         Everybody, at the sites that are asked for.
     theirs : ndarray of int
@@ -96,7 +96,7 @@ class Study:
         Of the individuals of the cohort.
     """
 
-    told: str
+    named: str
     labels: dict[str, str]
     whole: Panel
     theirs: np.ndarray
@@ -115,12 +115,12 @@ class Study:
         elif arguments.sites:
             whole = whole.take_sites(np.arange(min(arguments.sites, len(whole.sites))))
         if arguments.private:
-            told, labels = f"{arguments.private} of all", {name: name for name in known}
+            named, labels = f"{arguments.private} of all", {name: name for name in known}
             ours = dealt(case.population, arguments.private, case.seed)
         else:
-            told, labels = arguments.cohort, parse_labels(arguments.cohort, known)
+            named, labels = arguments.cohort, parse_labels(arguments.cohort, known)
             ours = np.isin(case.population, list(labels))
-        place = arguments.work / "dp" / case.set / told.replace(":", "-") / f"seed{case.seed}"
+        place = arguments.work / "dp" / case.set / named.replace(":", "-") / f"seed{case.seed}"
         private, public = (place / name / case.prefix.name for name in ("private", "public"))
         theirs, table = _public(case, ours, labels), place / "split.tsv"
         write_panel(whole.take_individuals(np.flatnonzero(ours)), private)
@@ -128,7 +128,7 @@ class Study:
         _divide(private, table, case.seed)
         cohort = open_panel(private)
         roles = np.array(read_roles(table, cohort.individuals))
-        return cls(told, labels, whole, theirs, private, public, table, cohort, roles)
+        return cls(named, labels, whole, theirs, private, public, table, cohort, roles)
 
     @property
     def place(self) -> Path:
@@ -137,11 +137,11 @@ class Study:
 
     @property
     def typed(self) -> str | None:
-        """Which population stands for which, as an option."""
+        """Which population represents which, as an option."""
         return ",".join(f"{p}:{q}" for p, q in self.labels.items() if p != q) or None
 
     def with_role(self, role: str) -> Panel:
-        """Those of the cohort who have it."""
+        """Individuals of the cohort who have it."""
         return self.cohort.take_individuals(np.flatnonzero(self.roles == role))
 
 
@@ -152,14 +152,14 @@ def measure(case: Case) -> Iterator[dict]:
     counted = Counter(trains.individuals.population)
     size, mix = len(trains.individuals), ",".join(f"{p}:{n}" for p, n in sorted(counted.items()))
     common = {
-        "cohort": study.told, "sites": len(whole.sites), "training": size,
+        "cohort": study.named, "sites": len(whole.sites), "training": size,
         "public": len(study.theirs),
     }  # fmt: skip
 
     def judged(name: str, samples: Path, epsilon: float | None = None) -> list[dict]:
         rows = judge_samples(case, name, samples, private, table)
-        told = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
-        rows[-1] |= told | {"blocks": block_error(open_panel(samples), study.cohort, study.roles)}
+        named = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
+        rows[-1] |= named | {"blocks": block_error(open_panel(samples), study.cohort, study.roles)}
         if "cyp" in case.set:
             real, rows[-1]["diplotypes"] = _diplotypes(samples, private, table)
             rows[-2]["diplotypes"] = real
@@ -167,8 +167,8 @@ def measure(case: Case) -> Iterator[dict]:
 
     def asked(name: str, epsilon: float | None = None) -> bool:
         wanted = arguments.only is None or name.startswith(tuple(arguments.only))
-        told = {"epsilon": epsilon} if epsilon else {}
-        return wanted and not case.has(generator=name, cohort=study.told, **told)
+        named = {"epsilon": epsilon} if epsilon else {}
+        return wanted and not case.has(generator=name, cohort=study.named, **named)
 
     options = CopyingNetworkOptions(steps=arguments.steps)
     stood_in = _renamed(whole, case.population, study.theirs, study.labels)

@@ -58,16 +58,16 @@ def measure(case: Case) -> Iterator[dict]:
     place.mkdir(parents=True, exist_ok=True)
     large = case.arguments.data / LARGE
     panel = make_panel(place)
-    made: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     if {"consensus", "generate", "impute"} & set(case.arguments.tasks):
-        made = make(place, panel, case.arguments.generators[0], case.arguments.steps)
+        files = make(place, panel, case.arguments.generators[0], case.arguments.steps)
     known = {
         "prepare": lambda: prepare_tasks(place, VARIANTS, "20", "--samples", DEMO / "samples.tsv"),
         "prepare-large": lambda: prepare_tasks(place, large, "1") if large.exists() else {},
         "statistics": lambda: statistics_tasks(place, panel),
-        "consensus": lambda: consensus_tasks(place, made),
-        "generate": lambda: generate_tasks(place, made),
-        "impute": lambda: impute_tasks(place, made),
+        "consensus": lambda: consensus_tasks(place, files),
+        "generate": lambda: generate_tasks(place, files),
+        "impute": lambda: impute_tasks(place, files),
         "workflow": lambda: workflow_tasks(place),
     }
     tasks = {name: known[name]() for name in case.arguments.tasks}
@@ -89,14 +89,16 @@ def make(place: Path, panel: Path, generator: str, steps: int) -> dict[str, Path
     split = place / "split.tsv"
     genoloom("split", "--panel", panel, "--out", split, "--summary", place / "s.json",
              "--kinship", "false")  # fmt: skip
-    model, cohort, made = (place / x for x in ("m.safetensors", "cohort.tsv", "made.vcf.gz"))
+    model, cohort, samples = (
+        place / x for x in ("m.safetensors", "cohort.tsv", "synthetic.vcf.gz")
+    )
     genoloom("train", generator, "--panel", panel, "--split", split, "--model", model,
              "--history", place / "h.tsv", "--state", place / "state",
              "--device", "cpu",
              "--steps", steps)  # fmt: skip
     genoloom("cohort", "--model", model, "--split", split, "--out", cohort, "--size", DRAWN)
-    genoloom("generate", "--model", model, "--cohort", cohort, "--out", made)
-    return {"split": split, "model": model, "cohort": cohort, "variants": made}
+    genoloom("generate", "--model", model, "--cohort", cohort, "--out", samples)
+    return {"split": split, "model": model, "cohort": cohort, "variants": samples}
 
 
 def prepare_tasks(place: Path, variants: Path, contig: str, *more) -> dict:
@@ -132,22 +134,22 @@ def statistics_tasks(place: Path, panel: Path) -> dict:
     }  # fmt: skip
 
 
-def consensus_tasks(place: Path, made: dict[str, Path]) -> dict:
+def consensus_tasks(place: Path, files: dict[str, Path]) -> dict:
     return {
-        OWN: lambda: genoloom("consensus", "--variants", made["variants"], "--reference", FASTA,
+        OWN: lambda: genoloom("consensus", "--variants", files["variants"], "--reference", FASTA,
                               "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
         "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA,
-                                            made["variants"], place / "c.fa"),
+                                            files["variants"], place / "c.fa"),
     }  # fmt: skip
 
 
-def generate_tasks(place: Path, made: dict[str, Path]) -> dict:
+def generate_tasks(place: Path, files: dict[str, Path]) -> dict:
     """As many individuals of the same region; msprime simulates, haptools copies."""
     tasks = {
-        OWN: lambda: genoloom("generate", "--model", made["model"], "--cohort", made["cohort"],
-                              "--out", made["variants"]),
+        OWN: lambda: genoloom("generate", "--model", files["model"], "--cohort", files["cohort"],
+                              "--out", files["variants"]),
         "bcftools view -Oz": lambda: timed("bcftools", "view", "-Oz", "-o", place / "x.vcf.gz",
-                                            made["variants"]),
+                                            files["variants"]),
     }  # fmt: skip
     if importlib.util.find_spec("msprime"):
         tasks["msprime and write_vcf"] = lambda: python(
@@ -170,17 +172,17 @@ def copying_command(place: Path) -> list:
     text = "".join(f"{contig}\t.\t{cm}\t{position}\n" for position, contig, cm in rows)
     (maps / "chr20.map").write_text(text)
     model.write_text(f"{DRAWN}\tAdmixed\tGBR\tFIN\n1\t0\t0.5\t0.5\n")
-    people = read_table(DEMO / "samples.tsv")
-    labels.write_text("".join(f"{r['individual']}\t{r['population']}\n" for r in people))
+    individuals = read_table(DEMO / "samples.tsv")
+    labels.write_text("".join(f"{r['individual']}\t{r['population']}\n" for r in individuals))
     return ["haptools", "simgenotype", "--model", model, "--mapdir", maps, "--chroms", 20,
             "--region", "20:1000000-2000000", "--ref_vcf", VARIANTS, "--sample_info", labels,
             "--out", place / "h.vcf.gz"]  # fmt: skip
 
 
-def impute_tasks(place: Path, made: dict[str, Path]) -> dict:
+def impute_tasks(place: Path, files: dict[str, Path]) -> dict:
     """Sites that an array with every tenth lacks, of held-out individuals, from the others."""
     by_role: dict[str, list[str]] = {"train": [], "holdout": []}
-    for row in read_table(made["split"]):
+    for row in read_table(files["split"]):
         by_role[row["role"]].append(row["individual"])
     files = {"train": place / "reference.vcf.gz", "holdout": place / "target.vcf.gz"}
     some = {"train": by_role["train"], "holdout": by_role["holdout"][:TARGETS]}
@@ -209,7 +211,7 @@ def impute_tasks(place: Path, made: dict[str, Path]) -> dict:
             array.write_text("\n".join(rows[::10]) + "\n")
     target, reference = files["holdout"], files["train"]
     tasks = {
-        OWN: lambda: genoloom("impute", "--model", made["model"], "--variants", target,
+        OWN: lambda: genoloom("impute", "--model", files["model"], "--variants", target,
                               "--out", place / "i.vcf.gz"),
     }  # fmt: skip
     if shutil.which("beagle"):

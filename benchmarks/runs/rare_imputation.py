@@ -51,16 +51,16 @@ def measure(case: Case) -> Iterator[dict]:
         panel.take_individuals(train), TrainSections().common.validation_fraction, seed
     )
     alleles = np.maximum(panel.haplotypes.read(0, len(sites)), 0)
-    panels, told = {REAL: alleles[:, haplotype_columns(train)]}, {REAL: ""}
+    panels, shown = {REAL: alleles[:, haplotype_columns(train)]}, {REAL: ""}
     for name in arguments.generators:
-        options, told[name] = options_of(name, arguments)
+        options, shown[name] = options_of(name, arguments)
         with tempfile.TemporaryDirectory() as state:
             generator = fit_generator(name, options, data, Path(state), seed)
         label = np.tile(data.population, max(arguments.factors))
         seeds = row_seeds(seed, [str(i) for i in range(len(label))])
-        made = np.concatenate(list(generator.sample(SampleRequest(label, seeds))))
+        synthetic = np.concatenate(list(generator.sample(SampleRequest(label, seeds))))
         for factor in arguments.factors:
-            panels[f"{name}*{factor}"] = made[:, : factor * len(data.population)]
+            panels[f"{name}*{factor}"] = synthetic[:, : factor * len(data.population)]
     rng = np.random.default_rng(derive_seed(seed, "targets"))
     targets = choose_targets(case.population[held], arguments.targets, rng)
     window = Window(
@@ -78,7 +78,7 @@ def measure(case: Case) -> Iterator[dict]:
         value, of_real = (squared_correlation(s) for s in (own, sums[REAL, bin_name]))
         name, _, factor = panel_name.partition("*")
         yield {
-            "data": name, "options": told[name], "factor": factor or 1, "bin": bin_name,
+            "data": name, "options": shown[name], "factor": factor or 1, "bin": bin_name,
             "dosage_r2": float(value), "ratio": float(value / of_real),
         }  # fmt: skip
 

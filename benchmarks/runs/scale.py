@@ -68,7 +68,9 @@ def measure_size(
     genoloom("split", "--panel", panel, "--out", split, "--summary", folder / "s.json",
              "--kinship", "false")  # fmt: skip
     for generator in given.generators:
-        model, cohort, out = (folder / name for name in ("m.safetensors", "c.tsv", "made.vcf.gz"))
+        model, cohort, out = (
+            folder / name for name in ("m.safetensors", "c.tsv", "synthetic.vcf.gz")
+        )
         shutil.rmtree(folder / "state", ignore_errors=True)
         yield {"stage": "train", "program": generator} | genoloom(
             "train", generator, "--panel", panel, "--split", split, "--model", model,
