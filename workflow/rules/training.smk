@@ -123,7 +123,7 @@ def labels_flag(wildcards):
 
 
 def cohort_flags(wildcards):
-    """The options of a cohort; made from public individuals it has the size and mix that are typed."""
+    """Options of a cohort; one of public individuals has the size and mix that are typed."""
     typed = {"size": settings.privacy.size, "populations": settings.privacy.mix}
     public = of_public_individuals(wildcards)
     return config_files.flags(settings.cohort.model_copy(update=typed if public else {}))
