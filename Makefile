@@ -42,7 +42,7 @@ demo-release: $(STAMP)  ## Make a bundle of the shipped data that passes the rel
 		--configfile config/demo.yaml config/demo_release.yaml
 
 # STUDY takes further options: make release-study STUDY="--modes public"
-release-study: $(STAMP)  ## Two bundles of 600 individuals that pass the gate (DPYD, modes public and statistics); needs the development data
+release-study: $(STAMP)  ## From a cohort of 1,204 individuals to the gate (DPYD, modes public and statistics); needs the development data
 	$(BIN)/python -m benchmarks.release_study results/release_study $(STUDY)
 
 PYTEST = $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
