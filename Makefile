@@ -53,7 +53,7 @@ test: $(STAMP)  ## Run all tests
 test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
 	$(PYTEST) -m "not slow and not long" tests/unit
 
-test-long: $(STAMP)  ## Run whole studies up to bundles that pass the gate; minutes each
+test-long: $(STAMP)  ## Run the study of demo-release up to a bundle that passes the gate; minutes
 	$(BIN)/python -m pytest -m long tests/workflow/test_release_study.py
 
 test-run: $(STAMP)  ## Run the whole workflow in .test, with models that learn for seconds, and Snakemake's report
