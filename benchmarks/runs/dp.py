@@ -228,7 +228,7 @@ def measure(case: Case) -> Iterator[dict]:
 
 def block_error(synthetic: Panel, cohort: Panel, roles: np.ndarray) -> float:
     """Distance of the frequencies of blocks of 16 sites from the frequencies in held-out
-    individuals; sites that were not made are taken to be of the more frequent allele.
+    individuals; sites that are not drawn are taken to be of the more frequent allele.
     """
     holdout = cohort.take_individuals(np.flatnonzero(roles == "holdout"))
     real = holdout.haplotypes.read(0, len(holdout.sites))

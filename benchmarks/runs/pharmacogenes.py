@@ -5,10 +5,10 @@
 For each seed the individuals are split in half; generators are trained on one half, and as many
 synthetic individuals are drawn. `genoloom star-alleles` compares their diplotypes with the
 diplotypes of the held-out individuals; rows of the data `real` are of the training individuals.
-With the set `cyp2c9` VKORC1 is made as well, and the trial of guided against fixed doses of
+With the set `cyp2c9` VKORC1 is drawn as well, and the trial of guided against fixed doses of
 warfarin is run: `root_pehe_ratio` is over that of the same learner trained on real data,
-`dose_within_20` the share of held-out individuals with a right dose. Synthetic files that an
-earlier run made are used again.
+`dose_within_20` the share of held-out individuals with a right dose. Synthetic files of an
+earlier run are used again.
 """
 
 import argparse

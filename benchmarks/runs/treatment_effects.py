@@ -11,7 +11,7 @@ the real one. `ratio` is the root PEHE over that of the same learner trained on 
 the largest total-variation distance of diplotype frequencies from the held-out individuals over the
 populations; the row `real` has it for the training individuals. `bias_within` is the share of
 diplotypes and phenotypes whose mean error is at most a tenth of their effect, or within two
-spreads over draws of that of real data. Synthetic files that an earlier run made are used again.
+spreads over draws of that of real data. Synthetic files of an earlier run are used again.
 """
 
 import argparse

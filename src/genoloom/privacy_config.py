@@ -126,8 +126,8 @@ class ReleaseOptions(Section):
     )
     fidelity: Literal["pass", "weak", "any"] = Field(
         "weak",
-        description="Worst fidelity verdict of a metric over all individuals; 'overfitted' and "
-        "'not run' never pass.",
+        description="Worst fidelity verdict that may leave, of any metric, population and bin; "
+        "'overfitted' and 'not run' never pass.",
     )
     may_be_missing: str = Field(
         "", description="Fidelity metrics that may be 'not run', separated by commas."

@@ -19,6 +19,7 @@ from genoloom.privacy.rows import MIN_POPULATION, PrivateAttackRow
 from genoloom.privacy_config import AuditOptions, ReleaseOptions
 from genoloom.records import shown
 from genoloom.sequence_config import AuditSequencesOptions, ValidateSequencesOptions
+from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.verdicts import Verdict
 
@@ -28,6 +29,7 @@ ALLOWED_VERDICTS = {
     "weak": (Verdict.PASS, Verdict.WEAK),
     "any": (Verdict.PASS, Verdict.WEAK, Verdict.FAIL),
 }
+MOST_NAMED = 5  # metrics in one reason
 THRESHOLDS = (
     "max_auc",
     "max_excess",
@@ -322,22 +324,34 @@ def fidelity_reasons(
     rows: list[MetricRow], name: str, options: ReleaseOptions, parts: bool = False
 ) -> list[str]:
     """Reasons in the fidelity table: verdicts over everybody that are not allowed; those of bins,
-    windows and motifs count where `parts`.
+    windows and motifs count where `parts`. `overall` is over all rows, and names the worst ones.
     """
     reasons = _table_reasons("fidelity", rows, ("generator", "metric", "population", "bin"))
     if reasons:
         return reasons
-    own = [row for row in rows if row.generator == name and row.population == ALL]
-    own = [row for row in own if parts or row.of_all]
+    whole = [row for row in rows if row.generator == name]
+    own = [row for row in whole if row.population == ALL and (parts or row.of_all)]
     if not own:
         return [f"fidelity: the table has no row of {name}"]
     excused = {metric.strip() for metric in options.may_be_missing.split(",")}
     return [
         f"fidelity: {row.metric}{'' if row.of_all else f' {row.bin}'}: {row.verdict}"
+        + (_as_bad(row, whole) if row.metric == MetricId.OVERALL else "")
         for row in own
         if row.verdict not in ALLOWED_VERDICTS[options.fidelity]
         and not (row.verdict is Verdict.NOT_RUN and row.metric in excused)
     ]
+
+
+def _as_bad(overall: MetricRow, rows: list[MetricRow]) -> str:
+    """The rows that have the verdict of `overall`, in brackets."""
+    named = [
+        " ".join([row.metric, *(part for part in (row.population, row.bin) if part != ALL)])
+        for row in rows
+        if row.verdict == overall.verdict and row.metric != MetricId.OVERALL
+    ]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return f" ({', '.join(named[:MOST_NAMED])}{more})" if named else ""
 
 
 def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list[str]:

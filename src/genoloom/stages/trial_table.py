@@ -99,11 +99,11 @@ def trial_table(
     discrete = [c.discrete for c in columns.values()]
     n = individuals or len(rows)
     x = copula_draw(real.x, discrete, n, rng)
-    made = draw_outcomes(real, x, rng, derive_seed(seed, "trial outcomes"))
+    synthetic = draw_outcomes(real, x, rng, derive_seed(seed, "trial outcomes"))
     cells = {INDIVIDUAL: [f"synthetic{i + 1}" for i in range(n)]}
-    cells |= {name: c.cells(made.x[:, i]) for i, (name, c) in enumerate(columns.items())}
-    outcomes = (made.y / EVENT).astype(int) if event else made.y
-    cells |= {treatment: made.t.astype(int).tolist(), outcome: outcomes.tolist()}
+    cells |= {name: c.cells(synthetic.x[:, i]) for i, (name, c) in enumerate(columns.items())}
+    outcomes = (synthetic.y / EVENT).astype(int) if event else synthetic.y
+    cells |= {treatment: synthetic.t.astype(int).tolist(), outcome: outcomes.tolist()}
     out.parent.mkdir(parents=True, exist_ok=True)
     lines = [dict(zip(cells, line, strict=True)) for line in zip(*cells.values(), strict=True)]
     write_table(out, list(rows[0]), lines)

@@ -13,6 +13,6 @@ def row(data, metric, group, value, sd=nan, learner="S"):
 def test_a_bias_is_small_or_like_that_of_real_data():
     rows = [row("truth", "effect", g, 20.0, learner="") for g in ("*1/*1", "*1/*2", "*2/*2")]
     for group, real, own in (("*1/*1", 0.5, 1.9), ("*1/*2", 3.0, 3.8), ("*2/*2", 0.0, 3.0)):
-        rows += [row("real", "bias", group, real, 0.5), row("made", "bias", group, own)]
+        rows += [row("real", "bias", group, real, 0.5), row("synthetic", "bias", group, own)]
     # a tenth of 20; within two spreads of real data; neither
-    assert bias_within(rows, "made", "S") == 2 / 3
+    assert bias_within(rows, "synthetic", "S") == 2 / 3

@@ -7,7 +7,7 @@ import pytest
 from helpers import call_benchmark
 
 from benchmarks.__main__ import RUNS, module_of, parser_of
-from benchmarks.datasets import DATA, SETS
+from benchmarks.datasets import SETS
 from benchmarks.options import numbers
 from benchmarks.table import PROVENANCE, Table, spread
 from genoloom.formats.tables import read_table
@@ -86,10 +86,7 @@ def test_every_documented_command_is_one_that_exists(repository):
 
 
 @pytest.mark.parametrize("name", [name for name in SETS if SETS[name].labels])
-def test_labels_of_a_set_have_the_columns_it_names(name):
+def test_labels_of_a_set_have_the_columns_it_names(name, shared_data):
     chosen = SETS[name]
-    path = DATA / chosen.labels
-    if not path.exists():
-        pytest.skip("needs the development data")
-    header = path.read_text().split("\n", 1)[0].split("\t")
+    header = (shared_data / chosen.labels).read_text().split("\n", 1)[0].split("\t")
     assert {chosen.individual, chosen.population} <= set(header)

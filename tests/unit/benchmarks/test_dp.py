@@ -28,9 +28,9 @@ def test_baselines_have_of_the_cohort_what_epsilon_lets_them_have(panel):
     for kind in BASELINES:
         apart, linked = {}, {}
         for epsilon in (0.5, 1000):
-            made = draw_baseline(kind, panel, epsilon, 1e-5, seed=1)
-            assert made.individuals.population == panel.individuals.population
-            drawn = made.haplotypes.read(0, 60)[:, population]
+            synthetic = draw_baseline(kind, panel, epsilon, 1e-5, seed=1)
+            assert synthetic.individuals.population == panel.individuals.population
+            drawn = synthetic.haplotypes.read(0, 60)[:, population]
             assert set(np.unique(drawn)) <= {0, 1}
             apart[epsilon] = np.sqrt(((drawn.mean(axis=1) - real.mean(axis=1)) ** 2).mean())
             linked[epsilon] = np.corrcoef(linkage(drawn), linkage(real))[0, 1]
@@ -74,8 +74,8 @@ def test_the_nearest_public_population_is_found(panel):
 def test_public_individuals_take_the_names_of_those_they_stand_for(panel):
     population = np.array(panel.individuals.population)
     theirs = np.arange(50)
-    made = dp._renamed(panel, population, theirs, {"A": "X", "B": "X", "C": "Y"})
-    assert [made.individuals.population.count(x) for x in "ABC"] == [25, 25, 25]
-    assert len(set(made.individuals.id)) == 75
-    first = made.haplotypes.read(0, 60)[:, :2]
+    synthetic = dp._renamed(panel, population, theirs, {"A": "X", "B": "X", "C": "Y"})
+    assert [synthetic.individuals.population.count(x) for x in "ABC"] == [25, 25, 25]
+    assert len(set(synthetic.individuals.id)) == 75
+    first = synthetic.haplotypes.read(0, 60)[:, :2]
     assert np.array_equal(first, panel.haplotypes.read(0, 60)[:, :2])

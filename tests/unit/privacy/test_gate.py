@@ -244,6 +244,14 @@ def test_rows_that_stand_twice_are_reasons_even_if_they_agree():
     assert fidelity_reasons([METRIC, bin_fails], "x", RELEASE, parts=True) == [
         "fidelity: pi_error 1-5%: fail"
     ]
+    overall = replace(METRIC, metric=MetricId.OVERALL, verdict=Verdict.FAIL)
+    assert fidelity_reasons([METRIC, bin_fails, overall], "x", RELEASE) == [
+        "fidelity: overall: fail (pi_error 1-5%)"
+    ]
+    many = [replace(bin_fails, population=f"P{k}") for k in range(7)]
+    [reason] = fidelity_reasons([METRIC, *many, overall], "x", RELEASE)
+    assert "(pi_error P0 1-5%, " in reason
+    assert reason.endswith("P4 1-5% and 2 more)")
     assert (
         "not what can be there"
         in fidelity_reasons([replace(METRIC, population="")], "x", RELEASE)[0]
