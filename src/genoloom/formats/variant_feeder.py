@@ -126,9 +126,11 @@ def _raw(plan: Plan) -> Iterator[bytes]:
         for at in range(0, len(header.raw), 1 << 15):
             yield bgzip_block(header.raw[at : at + (1 << 15)])
         at, inside = plan.start >> 16, plan.start & 0xFFFF
-        size = int.from_bytes(os.pread(descriptor, 2, at + 16), "little") + 1
-        yield bgzip_block(zlib.decompress(os.pread(descriptor, size, at)[18:-8], -15)[inside:])
-        os.lseek(descriptor, at + size, os.SEEK_SET)
+        if inside:  # else the block may be damaged, which htslib says
+            size = int.from_bytes(os.pread(descriptor, 2, at + 16), "little") + 1
+            yield bgzip_block(zlib.decompress(os.pread(descriptor, size, at)[18:-8], -15)[inside:])
+            at += size
+        os.lseek(descriptor, at, os.SEEK_SET)
     yield from chunks_of(descriptor)
 
 

@@ -28,6 +28,7 @@ from genoloom.errors import InputError
 from genoloom.formats.text import AGAIN
 from genoloom.formats.variant_feeder import Plan, open_data
 from genoloom.formats.variant_header import CHUNK, Header
+from genoloom.formats.variant_lines import plain_records
 
 SECONDS = 6  # of processor time for one record; one of 2,504 individuals takes 0.1 ms
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
@@ -201,7 +202,7 @@ def _read(plan: Plan, receive, send, errors: int) -> None:
         last["line"] = plan.header.lines + 1
     try:
         _limit_memory()
-        _send_blocks(plan, send, last)
+        _send_records(plan, send, last)
         message = {"kind": "end"}
     except InputError as error:
         message = {
@@ -253,12 +254,17 @@ class _Clock:
             resource.setrlimit(resource.RLIMIT_CPU, (soft, self.hard))
 
 
-def _send_blocks(plan: Plan, send, last: dict) -> None:
-    clock = _Clock()
-    clock.wind()
+def _records(plan: Plan) -> Iterator[tuple[cyvcf2.Variant, np.ndarray | None]]:
+    """Each record, with its alleles, int8 (n_individuals, 2), where they have been read already and
+    are phased.
+    """
+    plan = yield from plain_records(plan)
+    if plan is None:
+        return
     descriptor, feeder = open_data(plan)
     try:
-        _send_records(plan, cyvcf2.VCF(descriptor, gts012=False, lazy=True), clock, send, last)
+        for variant in cyvcf2.VCF(descriptor, gts012=False, lazy=True):
+            yield variant, None
         failed = plan.start is None and feeder.failed(patience=None)
     except Exception:
         if not feeder.failed(patience=0.2):  # it knows better why the data ended
@@ -274,12 +280,15 @@ def _send_blocks(plan: Plan, send, last: dict) -> None:
         )
 
 
-def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
+def _send_records(plan: Plan, send, last: dict) -> None:
+    clock = _Clock()
+    clock.wind()
     waiting, sets = _Waiting(send, len(plan.header.samples), last), _PhaseSets(plan.header)
+    everybody = np.ones(len(plan.header.samples), dtype=bool)
     low, high = plan.region or (-1, 1 << 62)
     contig, wanted = None, True
     line = plan.header.lines + 1
-    for variant in source:
+    for variant, alleles in _records(plan):
         clock.wind()
         line += 1
         last["line"] = line if plan.start is None else 0
@@ -299,8 +308,10 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
             if plan.start is not None and (not wanted or position > high):
                 break
             continue
-        calls = _calls(variant)
-        phased, other = (None, 0) if calls is None else sets.trusted(variant, calls)
+        phased, other = everybody, 0
+        if alleles is None and (calls := _calls(variant)) is not None:
+            alleles = calls[:, :-1]
+            phased, other = sets.trusted(variant, calls)
         text = (
             position,
             variant.ID or ".",
@@ -309,7 +320,7 @@ def _send_records(plan: Plan, source, clock: _Clock, send, last: dict) -> None:
             variant.FILTERS,
             _end(variant),
         )
-        waiting.add(contig, text, calls, phased, other)
+        waiting.add(contig, text, alleles, phased, other)
     waiting.flush()
 
 
@@ -397,43 +408,43 @@ class _Waiting:
 
     def __init__(self, send, n_individuals: int, last: dict):
         self.send, self.n_individuals, self.last = send, n_individuals, last
-        self.most = max(1, min(BLOCK_RECORDS, BLOCK_ALLELES // (2 * n_individuals)))
+        self.most = max(1, min(BLOCK_RECORDS, BLOCK_ALLELES // (2 * max(1, n_individuals))))
         self.key = None
         self._clear()
 
     def _clear(self) -> None:
-        self.text, self.calls, self.phased, self.other = [], [], [], []
+        self.text, self.alleles, self.phased, self.other = [], [], [], []
 
     def add(
         self,
         contig: str,
         text: tuple,
-        calls: np.ndarray | None,
+        alleles: np.ndarray | None,
         phased: np.ndarray | None,
         other: int,
     ) -> None:
-        key = (contig, 0 if calls is None else calls.shape[1] - 1)
+        if alleles is None:
+            alleles = np.empty((self.n_individuals, 0), dtype=np.int8)
+            phased = np.zeros(self.n_individuals, dtype=bool)
+        key = (contig, alleles.shape[1])
         if key != self.key or len(self.text) == self.most:
             self.flush()
             self.key = key
         self.text.append(text)
-        self.calls.append(
-            np.empty((self.n_individuals, 1), dtype=np.int8) if calls is None else calls
-        )
-        self.phased.append(np.zeros(self.n_individuals, dtype=bool) if phased is None else phased)
+        self.alleles.append(alleles)
+        self.phased.append(phased)
         self.other.append(other)
         self.last.update(contig=contig, position=text[0], records=self.last["records"] + 1)
 
     def flush(self) -> None:
         if not self.text:
             return
-        calls = np.stack(self.calls)
-        narrow = calls.max() < 128 and calls.min() >= -128
-        n, n_individuals, width = calls.shape
-        dtype = np.int8 if narrow else calls.dtype
-        alleles = np.empty((n, n_individuals, width - 1), dtype=dtype)
-        for haplotype in range(width - 1):  # numpy is slow along a last axis of two
-            alleles[:, :, haplotype] = calls[:, :, haplotype]
+        alleles = np.stack(self.alleles)
+        if alleles.dtype != np.int8:
+            narrow = alleles.max(initial=0) < 128 and alleles.min(initial=0) >= -128
+            wide, alleles = alleles, np.empty(alleles.shape, np.int8 if narrow else alleles.dtype)
+            for haplotype in range(alleles.shape[2]):  # numpy is slow along a last axis of two
+                alleles[:, :, haplotype] = wide[:, :, haplotype]
         message = {
             "kind": "block", "contig": self.key[0], "text": self.text, "shape": alleles.shape,
             "other_sets": self.other,
