@@ -14,7 +14,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A section of the configuration: unknown keys are errors, values are checked when set."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    # a command builds the sections that it uses only, which takes time
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, defer_build=True)
 
 
 def filled(section: type[Section], given: dict, named: Callable[[str], str] = str) -> Section:

@@ -199,7 +199,7 @@ class PanelWriter:
     """Write a panel block by block; the files appear together when the block ends well.
 
     The PGEN header needs the number of variants, which is known only at the end, so the alleles are
-    spooled in two bits each next to the output.
+    spooled in one or two bits each next to the output.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ class PanelWriter:
         self.contig_length = contig_length
         self.ploidy = ploidy
         self.n_variants = 0
-        self._blocks: list[int] = []
+        self._blocks: list[tuple[int, bool]] = []  # sites, and whether calls are missing
 
     def __enter__(self) -> "PanelWriter":
         self._beside = write_beside(*panel_files(self.prefix))
@@ -258,9 +258,11 @@ class PanelWriter:
             for pos, name, ref, alt, cm in rows
         )
         self._pvar_text.write("".join(lines).encode())
+        incomplete = bool(alleles.min(initial=0) < 0)
         self._spool.write(np.packbits(alleles == 1, axis=1).tobytes())
-        self._spool.write(np.packbits(alleles < 0, axis=1).tobytes())
-        self._blocks.append(len(sites))
+        if incomplete:
+            self._spool.write(np.packbits(alleles < 0, axis=1).tobytes())
+        self._blocks.append((len(sites), incomplete))
         self.n_variants += len(sites)
 
     def _write_pvar_header(self, has_cm: bool) -> None:
@@ -301,7 +303,6 @@ class PanelWriter:
                 last = f"\t{superpopulation or 'NA'}" if above else ""
                 handle.write(f"{family or 0}\t{name}\t{_SEX_CODES[sex]}\t{population}{last}\n")
         n_individuals = len(self.individuals)
-        width = (2 * n_individuals + 7) // 8
         self._spool.seek(0)
         writer = pgenlib.PgenWriter(
             str(self._pgen).encode(),
@@ -310,16 +311,15 @@ class PanelWriter:
             nonref_flags=False,
             hardcall_phase_present=True,
         )
-        for n in self._blocks:
-            one, missing = (
-                np.unpackbits(
-                    np.frombuffer(self._spool.read(n * width), dtype=np.uint8).reshape(n, width),
-                    axis=1,
-                    count=2 * n_individuals,
-                )
-                for _ in range(2)
-            )
-            alleles = one.astype(np.int32)
-            alleles[missing.astype(bool)] = -9
+        for n, incomplete in self._blocks:
+            alleles = self._spooled(n).astype(np.int32)
+            if incomplete:
+                alleles[self._spooled(n).view(bool)] = -9
             writer.append_alleles_batch(alleles, all_phased=True)
         writer.close()
+
+    def _spooled(self, n: int) -> np.ndarray:
+        """The next bits of `n` sites, uint8, shape (n, 2 * n_individuals)."""
+        n_haplotypes = 2 * len(self.individuals)
+        packed = np.frombuffer(self._spool.read(n * -(-n_haplotypes // 8)), dtype=np.uint8)
+        return np.unpackbits(packed.reshape(n, -1), axis=1, count=n_haplotypes)

@@ -304,8 +304,10 @@ class VcfFile(VariantFile):
             elif ploidy == 2:
                 one = (alleles[:, :, 1] == ABSENT) & self.may_be_haploid
                 alleles = np.where(one[:, :, None], alleles[:, :, :1], alleles)
+        unphased = np.zeros(phased.shape, dtype=bool)
         if ploidy == 2:
-            unphased = (alleles[:, :, 0] != alleles[:, :, 1]) & ~phased
+            if not phased.all():
+                unphased = (alleles[:, :, 0] != alleles[:, :, 1]) & ~phased
             if not complete:
                 unphased &= (alleles[:, :, 0] >= 0) & (alleles[:, :, 1] >= 0)
                 short = (alleles == ABSENT).any(axis=(1, 2))

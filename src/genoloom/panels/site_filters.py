@@ -225,7 +225,8 @@ def _sites_of(
         return []
     alleles = record.alleles if columns is None else record.alleles[columns]
     unphased = record.unphased[keep] if record.unphased.any() else None
-    if _incomplete(alleles):
+    incomplete = bool(alleles.min(initial=0) < 0)  # nearly never, and then much need not be done
+    if incomplete:
         half = (alleles[0::2] < 0) != (alleles[1::2] < 0)
         account.half_missing_calls += int(half.sum())
         alleles = np.where(np.repeat(half, 2), -1, alleles)
@@ -237,27 +238,27 @@ def _sites_of(
         unphased = None if unphased is None else unphased & ~haploids.individuals
         account.haploid_heterozygous += int(torn.sum())
         if torn.any() and options.haploid_heterozygous == "missing":
-            alleles, torn = np.where(np.repeat(torn, 2), -1, alleles), None
-    missing = float((alleles[own] < 0).mean()) if _incomplete(alleles) else 0.0
+            alleles, torn, incomplete = np.where(np.repeat(torn, 2), -1, alleles), None, True
+    haplotypes = alleles[own].size
+    missing = np.count_nonzero(alleles[own] < 0) if incomplete else 0
     sites = []
     for index, alt in wanted:
-        if missing > options.max_missing:
+        if missing / haplotypes > options.max_missing:
             account.reject(record, alt, "too many missing calls")
             continue
         if torn is not None and torn.any():
             account.reject(record, alt, "heterozygous call of a haploid individual")
             continue
         here.add((ref, alt))
-        biallelic = (
-            (alleles == index).view(np.int8)
-            if missing == 0
-            else np.where(alleles < 0, -1, alleles == index).astype(np.int8)
-        )
-        ones = np.count_nonzero(biallelic[own] == 1)
+        carried = alleles == index
+        biallelic = carried.view(np.int8)
+        if missing:
+            biallelic = np.where(alleles < 0, np.int8(-1), biallelic)
+        ones = np.count_nonzero(carried[own])
         loose = (
             0 if unphased is None else int((unphased & (biallelic[0::2] != biallelic[1::2])).sum())
         )
-        if min(ones, np.count_nonzero(biallelic[own] == 0)) < options.min_mac:
+        if min(ones, haplotypes - missing - ones) < options.min_mac:
             account.reject(record, alt, "minor allele too rare")
         elif loose and options.allow_unphased == "drop-sites":
             account.reject(record, alt, "unphased")
@@ -323,11 +324,6 @@ def _placed(
     account.kept += len(sites)
     if not account.unphased_calls:  # else the run has failed; only the count goes on
         yield from sites
-
-
-def _incomplete(alleles: np.ndarray) -> bool:
-    """Whether a call is missing: nearly never, and then much need not be looked at."""
-    return bool(alleles.min(initial=0) < 0)
 
 
 def _is_sequence(allele: str) -> bool:

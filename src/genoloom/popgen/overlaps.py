@@ -186,14 +186,14 @@ class CarriedTogether:
         `alleles` is int8, shape (n_haplotypes,).
         """
         self._reaching = [s for s in self._reaching if s[0] + len(s[1]) > position]
-        carriers = alleles == 1
-        for other, its_ref, its_alt, its_carriers in self._reaching:
+        for other, its_ref, its_alt, its_alleles in self._reaching:
             if len(excluding_pairs([other, position], [its_ref, ref], [its_alt, alt])) == 0:
                 continue
+            carriers, its_carriers = alleles == 1, its_alleles == 1
             together = int((carriers & its_carriers).sum())
             if together > self.MOST * min(int(carriers.sum()), int(its_carriers.sum())):
                 return True
-        self._reaching.append((position, ref, alt, carriers))
+        self._reaching.append((position, ref, alt, alleles))
         return False
 
 

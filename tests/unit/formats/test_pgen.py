@@ -14,6 +14,7 @@ def written(tmp_path):
     rng = np.random.default_rng(5)
     alleles = rng.integers(0, 2, (37, 14)).astype(np.int8)
     alleles[rng.random((37, 7)).repeat(2, axis=1) < 0.1] = -1
+    alleles[10:20] = abs(alleles[10:20])  # a block without a missing call
     sites = make_sites(37)
     individuals = Individuals(
         [f"P{i}" for i in range(7)],
@@ -23,7 +24,7 @@ def written(tmp_path):
         ["U", "V"] * 3 + ["U"],
     )
     with PanelWriter(tmp_path / "20", individuals, "20", 10**6) as writer:
-        for start, stop in ((0, 10), (10, 10), (10, 37)):
+        for start, stop in ((0, 10), (10, 10), (10, 20), (20, 37)):
             writer.append(sites.take(slice(start, stop)), alleles[start:stop])
     return tmp_path / "20", alleles, sites, individuals
 
