@@ -7,6 +7,7 @@ Ancestry with recombination is simulated by msprime (Baumdicker et al. 2022,
 doi:10.1093/genetics/iyab229; `pip install msprime`).
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ RECOMBINATION, MUTATION = 1e-8, 1.25e-8  # a base pair and generation
 SITES, CARRIERS = 70_000, 4
 CONTIG = "simulated"
 AT_ONCE = 1000  # sites written together
+STRETCH = 32_768  # sites that are simulated where many are asked for
 YEARS = 25  # a generation
 SEED = 1
 
@@ -66,30 +68,60 @@ def write_simulated(out: Path) -> None:
                 break
         else:
             raise RuntimeError(f"{LENGTH} base pairs have only {kept} of {SITES} sites")
-    Path(f"{out}.summary.json").write_text(
-        f'{{"contig": "{CONTIG}", "records": {kept}, "kept": {kept}}}\n'
-    )
+    _summarize(out, CONTIG, kept)
 
 
-def write_variants(out: Path, sites: int, individuals: int) -> None:
-    """Write a VCF of Europeans under the same history, with at least this many sites, rare ones
-    included, on contig 1; text that is not compressed.
+def write_repeated(prefix: Path, sites: int, individuals: int, fewest: int) -> None:
+    """Write a panel of Europeans under the same history on contig 1, for measurements of time: a
+    stretch of at most `STRETCH` sites is simulated, and more sites are the same stretch again,
+    further on. Two haplotypes of the first `fewest` individuals have the rarer allele of each.
 
     Raises
     ------
     InputError
         msprime is not installed.
     """
+    position, bits, length = _stretch(min(sites, STRETCH), individuals, fewest)
+    named = Individuals(
+        [f"simulated{i}" for i in range(individuals)], ["EUR"] * individuals,
+        [("female", "male")[i % 2] for i in range(individuals)]
+    )  # fmt: skip
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with PanelWriter(prefix, named, "1", length * -(-sites // len(position))) as writer:
+        for first in range(0, sites, AT_ONCE):
+            rows = np.arange(first, min(first + AT_ONCE, sites))
+            again, row = np.divmod(rows, len(position))
+            alleles = np.unpackbits(bits[row], axis=1, count=2 * individuals)
+            writer.append(_sites(position[row] + again * length, "1"), alleles.astype(np.int8))
+    _summarize(prefix, "1", sites)
+
+
+def _stretch(sites: int, individuals: int, fewest: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Positions, alleles (a bit each) and length of simulated sites."""
     msprime = _msprime()
-    # 100 individuals have about 1.6 sites that two haplotypes carry on 1,000 base pairs
-    length = 1500 * sites
+    length = 1_000_000 + 1000 * sites  # more than enough, also for a hundred individuals
     sequences = msprime.sim_ancestry(
         {"EUR": individuals}, demography=_out_of_africa(msprime), sequence_length=length,
         recombination_rate=RECOMBINATION, random_seed=SEED
     )  # fmt: skip
-    mutated = msprime.sim_mutations(sequences, rate=MUTATION, random_seed=SEED)
-    with open(out, "w") as file:
-        mutated.write_vcf(file, contig_id="1", position_transform=lambda x: 1 + np.floor(x))
+    mutated = msprime.sim_mutations(
+        sequences, rate=MUTATION, model=msprime.BinaryMutationModel(), random_seed=SEED
+    )
+    position, bits = [], []
+    for variant in mutated.variants():
+        ones = int(variant.genotypes[: 2 * fewest].sum())
+        if 2 <= ones <= 2 * fewest - 2:
+            position.append(int(variant.site.position) + 1)
+            bits.append(np.packbits(variant.genotypes.astype(np.uint8)))
+        if len(position) == sites:
+            return np.array(position), np.stack(bits), position[-1]
+    raise RuntimeError(f"{length} base pairs have only {len(position)} of {sites} sites")
+
+
+def _summarize(out: Path, contig: str, kept: int) -> None:
+    Path(f"{out}.summary.json").write_text(
+        f'{{"contig": "{contig}", "records": {kept}, "kept": {kept}}}\n'
+    )
 
 
 def _msprime():
@@ -98,12 +130,13 @@ def _msprime():
     except ImportError as error:
         message = "the package msprime, which simulates, is not installed"
         raise InputError("simulated data", message, remedy="pip install msprime") from error
+    logging.getLogger("msprime").setLevel(logging.WARNING)
     return msprime
 
 
-def _sites(position: np.ndarray) -> Sites:
+def _sites(position: np.ndarray, contig: str = CONTIG) -> Sites:
     text = [np.array([value] * len(position), dtype=object) for value in ("A", "C", ".")]
-    return Sites(CONTIG, position, *text, position * RECOMBINATION * 100, None)
+    return Sites(contig, position, *text, position * RECOMBINATION * 100, None)
 
 
 def _out_of_africa(msprime):

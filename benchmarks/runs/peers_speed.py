@@ -11,6 +11,7 @@ turn, as median with the smallest and the largest. Whoever is not installed is l
 import argparse
 import gzip
 import importlib.util
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -184,32 +185,20 @@ def impute_tasks(place: Path, files: dict[str, Path]) -> dict:
     by_role: dict[str, list[str]] = {"train": [], "holdout": []}
     for row in read_table(files["split"]):
         by_role[row["role"]].append(row["individual"])
-    files = {"train": place / "reference.vcf.gz", "holdout": place / "target.vcf.gz"}
-    some = {"train": by_role["train"], "holdout": by_role["holdout"][:TARGETS]}
+    reference, target = place / "reference.vcf.gz", place / "target.vcf.gz"
     array = place / "array.tsv"
-    for role, path in files.items():
-        sites = [] if role == "train" else ["-T", array]
-        one = (
-            f"bcftools norm -d all {VARIANTS} | bcftools view -m2 -M2 -c 2:minor -Ou | "
-            + " ".join(
-                [
-                    "bcftools",
-                    "view",
-                    "-s",
-                    ",".join(some[role]),
-                    *map(str, sites),
-                    "-Oz",
-                    "-o",
-                    str(path),
-                ]
-            )
-        )
-        output_of("bash", "-c", one)
-        output_of("bcftools", "index", "-f", "-t", path)
-        if role == "train":
-            rows = output_of("bcftools", "query", "-f", "%CHROM\t%POS\n", path).splitlines()
-            array.write_text("\n".join(rows[::10]) + "\n")
-    target, reference = files["holdout"], files["train"]
+    two_alleles = f"bcftools norm -d all {VARIANTS} | bcftools view -m2 -M2 -c 2:minor -Ou | "
+
+    def write(out: Path, individuals: list[str], *sites) -> None:
+        names = ",".join(individuals)
+        words = ["bcftools", "view", "-s", names, *sites, "-Oz", "-o", out]
+        output_of("bash", "-c", two_alleles + shlex.join(map(str, words)))
+        output_of("bcftools", "index", "-f", "-t", out)
+
+    write(reference, by_role["train"])
+    rows = output_of("bcftools", "query", "-f", "%CHROM\t%POS\n", reference).splitlines()
+    array.write_text("\n".join(rows[::10]) + "\n")
+    write(target, by_role["holdout"][:TARGETS], "-T", array)
     tasks = {
         OWN: lambda: genoloom("impute", "--model", files["model"], "--variants", target,
                               "--out", place / "i.vcf.gz"),
@@ -232,6 +221,7 @@ def workflow_tasks(place: Path) -> dict:
 
 # both haplotypes of the first individuals; arguments: FASTA, VCF, what is written
 CONSENSUS = f"""
+rm -f "$3"
 for name in $(bcftools query -l "$2" | head -{INDIVIDUALS}); do
   for h in 1 2; do
     bcftools consensus -s $name -H $h -f "$1" "$2" >> "$3"

@@ -1,11 +1,13 @@
 """Time and memory against sites and individuals, next to bcftools and plink2 on the same data.
 
-    python -m benchmarks scale --sites 4096 8192 --individuals 250 500
+    python -m benchmarks scale --sites 8192 32768 131072 --individuals 500 2504 --stages prepare
 
-Simulated haplotypes (msprime, the history of Gutenkunst et al. 2009; `pip install msprime`). Each
-stage is a process of its own: processor seconds and peak memory are of the process and its
-children. Every number of sites is measured with the fewest individuals, every number of individuals
-with the fewest sites. The summary has the slope of a straight line, and what it leaves unexplained.
+Simulated haplotypes (msprime, the history of Gutenkunst et al. 2009; `pip install msprime`);
+beyond 32,768 sites they repeat. Each stage is a process of its own: processor seconds and peak
+memory are of the process and its children. Every number of sites is measured with every number of
+individuals: those of the file for `prepare` and `train`, those that are drawn for `generate`.
+RUN.slopes.tsv has what a straight line through all rows of the table says: seconds per genotype
+and per site, the fixed ones, and how much of the differences it explains.
 """
 
 import argparse
@@ -15,18 +17,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import nnls
 
 from benchmarks.options import add_shared
 from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
-from benchmarks.simulated_panel import write_variants
+from benchmarks.simulated_panel import write_repeated
+from benchmarks.table import PROVENANCE
+from genoloom.formats.tables import write_table
 
 COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio"
+STAGES = ("prepare", "train", "generate")
+SLOPES = (
+    "stage program rows sites individuals ns_per_genotype us_per_site fixed_s r2 "
+    "largest_residual peak_mb"
+)
+PEERS_UP_TO = 2**31  # genotypes; what bcftools and plink2 need beyond follows from their lines
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     for name, default in (("sites", [4096, 8192, 16384]), ("individuals", [250, 500, 1000])):
         parser.add_argument(f"--{name}", type=int, nargs="+", default=default, help="sizes")
+    parser.add_argument(
+        "--draw", type=int, nargs="+",
+        help="numbers of individuals that are drawn (default: as many as the file has)",
+    )  # fmt: skip
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="which")
     add_shared(parser, generators=["copying_network"], steps=None)
 
 
@@ -34,94 +50,119 @@ def measure(case: Case) -> Iterator[dict]:
     given = case.arguments
     needs("bcftools", "plink2")
     place = given.work / "scale"
-    place.mkdir(parents=True, exist_ok=True)
-    whole, plain = place / "simulated.bcf", place / "simulated.vcf"
-    write_variants(plain, max(given.sites), max(given.individuals))
-    output_of("bcftools", "view", "-c", "2:minor", "-Ob", "-o", whole, plain)
-    output_of("bcftools", "index", whole)
-    plain.unlink()
-    sizes = [(sites, min(given.individuals)) for sites in given.sites]
-    sizes += [(min(given.sites), n) for n in given.individuals if n > min(given.individuals)]
-    for sites, individuals in sizes:
-        folder = place / f"{sites}x{individuals}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for row in measure_size(folder, whole, (sites, individuals), given):
-            yield row | {"sites": sites, "individuals": individuals}
+    for individuals in given.individuals:
+        for sites in given.sites:
+            folder = place / f"{sites}x{individuals}"
+            shutil.rmtree(folder, ignore_errors=True)
+            panel = folder / "1"
+            write_repeated(panel, sites, individuals, min(given.individuals))
+            size = {"sites": sites, "individuals": individuals}
+            if "prepare" in given.stages:
+                for row in prepare_rows(folder, panel):
+                    yield size | row
+            if {"train", "generate"} & set(given.stages):
+                for row in generator_rows(folder, panel, given.draw or [individuals], given):
+                    yield size | row
+            shutil.rmtree(folder)
+    columns = [*SLOPES.split(), *PROVENANCE]
+    path = case.table.path.with_suffix(".slopes.tsv")
+    write_table(path, columns, [row | case.table.made for row in slopes(case.table.rows)])
 
 
-def measure_size(
-    folder: Path, whole: Path, size: tuple[int, int], given: argparse.Namespace
-) -> Iterator[dict]:
-    """Rows of all stages for this many sites and individuals; `ratio` is to the peers before."""
-    sites, individuals = size
-    steps = [] if given.steps is None else ["--steps", given.steps]
-    data = cut(folder, whole, sites, individuals)
+def prepare_rows(folder: Path, panel: Path) -> Iterator[dict]:
+    """From a VCF to the program's own file; `ratio` is to both peers together."""
+    data = folder / "data.vcf.gz"
+    output_of("plink2", "--pfile", panel, "vzs", "--export", "vcf", "bgz", "--output-chr", 26,
+              "--threads", 1, "--out", folder / "data")  # fmt: skip
+    output_of("bcftools", "index", "-t", data)
     read = timed("bcftools", "view", "-Ou", "-o", os.devnull, data)
-    write = timed("plink2", "--vcf", data, "--make-pgen", "--threads", 1, "--out", folder / "peer")
     yield {"stage": "prepare", "program": "bcftools view -Ou"} | read
+    write = timed("plink2", "--vcf", data, "--make-pgen", "--threads", 1, "--out", folder / "peer")
     yield {"stage": "prepare", "program": "plink2 --make-pgen"} | write
-    panel, split = folder / "1", folder / "split.tsv"
-    own = genoloom("prepare", "--variants", data, "--contig", 1, "--out", panel)
+    own = genoloom("prepare", "--variants", data, "--contig", 1, "--out", folder / "again")
     ratio = own["cpu_s"] / (read["cpu_s"] + write["cpu_s"])
     yield {"stage": "prepare", "program": "genoloom", "ratio": ratio} | own
+    data.unlink()
+
+
+def generator_rows(
+    folder: Path, panel: Path, draws: list[int], given: argparse.Namespace
+) -> Iterator[dict]:
+    """Training of each generator, and as many individuals from it as are asked for."""
+    split, cohort, out = (folder / x for x in ("split.tsv", "c.tsv", "synthetic.vcf.gz"))
+    steps = [] if given.steps is None else ["--steps", given.steps]
     genoloom("split", "--panel", panel, "--out", split, "--summary", folder / "s.json",
              "--kinship", "false")  # fmt: skip
     for generator in given.generators:
-        model, cohort, out = (
-            folder / name for name in ("m.safetensors", "c.tsv", "synthetic.vcf.gz")
-        )
-        shutil.rmtree(folder / "state", ignore_errors=True)
-        yield {"stage": "train", "program": generator} | genoloom(
+        model = folder / f"{generator}.safetensors"
+        trained = genoloom(
             "train", generator, "--panel", panel, "--split", split, "--model", model,
-            "--history", folder / "h.tsv", "--state", folder / "state", "--device", "cpu", *steps,
+            "--history", folder / "h.tsv", "--state", folder / generator, "--device", "cpu",
+            *(steps if generator != "mosaic" else []),
         )  # fmt: skip
-        genoloom(
-            "cohort", "--model", model, "--out", cohort, "--size", individuals, "--split", split
+        if "train" in given.stages:
+            yield {"stage": "train", "program": generator} | trained
+        for individuals in draws if "generate" in given.stages else []:
+            genoloom("cohort", "--model", model, "--out", cohort, "--size", individuals,
+                     "--split", split)  # fmt: skip
+            size = {"stage": "generate", "individuals": individuals}
+            own = genoloom("generate", "--model", model, "--cohort", cohort, "--out", out)
+            peers = []
+            if individuals * written(out) <= PEERS_UP_TO:
+                peers = [
+                    {"program": "bcftools view -Oz"}
+                    | timed("bcftools", "view", "-Oz", "-o", folder / "x.vcf.gz", out),
+                    {"program": "plink2 --make-pgen"}
+                    | timed("plink2", "--vcf", out, "--make-pgen", "--threads", 1,
+                            "--out", folder / "x"),
+                ]  # fmt: skip
+            yield from (size | peer for peer in peers)
+            ratio = own["cpu_s"] / sum(peer["cpu_s"] for peer in peers) if peers else ""
+            yield size | {"program": generator, "ratio": ratio} | own
+
+
+def written(variants: Path) -> int:
+    """Records of a file, by its index."""
+    return int(output_of("bcftools", "index", "-n", variants))
+
+
+def slopes(rows: list[dict]) -> list[dict]:
+    """The line `fixed + per_site * sites + per_genotype * sites * individuals` through the
+    processor seconds of each program: least squares, no part below zero. A part that does not
+    vary apart from the others is left out.
+    """
+    found = []
+    for stage, program in dict.fromkeys((r["stage"], r["program"]) for r in rows):
+        own = [r for r in rows if (r["stage"], r["program"]) == (stage, program)]
+        sites, people, cpu, memory = (
+            np.array([float(r[c]) for r in own])
+            for c in ("sites", "individuals", "cpu_s", "peak_mb")
         )
-        own = genoloom("generate", "--model", model, "--cohort", cohort, "--out", out)
-        peers = [
-            timed("bcftools", "view", "-Oz", "-o", folder / "x.vcf.gz", out),
-            timed("plink2", "--vcf", out, "--make-pgen", "--threads", 1, "--out", folder / "x"),
-        ]
-        yield {"stage": "generate", "program": "bcftools view -Oz"} | peers[0]
-        yield {"stage": "generate", "program": "plink2 --make-pgen"} | peers[1]
-        ratio = own["cpu_s"] / (peers[0]["cpu_s"] + peers[1]["cpu_s"])
-        yield {"stage": "generate", "program": generator, "ratio": ratio} | own
-
-
-def cut(folder: Path, whole: Path, sites: int, individuals: int) -> Path:
-    """A VCF of the first sites and individuals, with an index."""
-    out = folder / "data.vcf.gz"
-    names = output_of("bcftools", "query", "-l", whole).split()[:individuals]
-    rows = output_of("bcftools", "query", "-f", "%POS\n", whole).split()
-    if len(rows) < sites:
-        raise RuntimeError(f"only {len(rows)} sites were simulated")
-    position = rows[sites - 1]
-    output_of(
-        "bcftools", "view", "-s", ",".join(names), "-r", f"1:1-{position}", "-Oz", "-o", out, whole
-    )
-    output_of("bcftools", "index", "-t", out)
-    return out
+        sizes = [len(set(x)) for x in (sites, people)]
+        if len(set(zip(sites, people, strict=True))) < 3:
+            continue
+        terms = [sites * people / 1e9, np.ones(len(own))]
+        if min(sizes) > 1 and len(own) > 3:
+            terms.insert(1, sites / 1e6)
+        # relative errors count, so that the smallest sizes do as well
+        line, _ = nnls(np.stack(terms, axis=1) / cpu[:, None], np.ones(len(own)))
+        told = np.stack(terms, axis=1) @ line
+        left = ((cpu - told) ** 2).sum() / ((cpu - cpu.mean()) ** 2).sum()
+        found.append({
+            "stage": stage, "program": program, "rows": len(own),
+            "sites": f"{sites.min():.0f}-{sites.max():.0f}",
+            "individuals": f"{people.min():.0f}-{people.max():.0f}",
+            "ns_per_genotype": f"{line[0]:.4g}",
+            "us_per_site": f"{line[1]:.4g}" if len(terms) == 3 else "",
+            "fixed_s": f"{line[-1]:.3g}", "r2": f"{1 - left:.5f}",
+            "largest_residual": f"{np.abs(told / cpu - 1).max():.3f}",
+            "peak_mb": f"{memory.min():.0f}-{memory.max():.0f}",
+        })  # fmt: skip
+    return found
 
 
 def summary(rows: list[dict]) -> str:
     """Straight lines through what was measured, by stage and program."""
-    lines = ["stage\tprogram\tby\tcpu_us_per_genotype\tfixed_s\tunexplained\tpeak_mb_least_most"]
-    fewest = {name: min(int(r[name]) for r in rows) for name in ("sites", "individuals")}
-    for stage, program in dict.fromkeys((r["stage"], r["program"]) for r in rows):
-        own = [r for r in rows if (r["stage"], r["program"]) == (stage, program)]
-        for by, other in (("sites", "individuals"), ("individuals", "sites")):
-            some = [r for r in own if int(r[other]) == fewest[other]]
-            x = np.array([int(r["sites"]) * int(r["individuals"]) for r in some], dtype=float)
-            y, memory = (np.array([float(r[c]) for r in some]) for c in ("cpu_s", "peak_mb"))
-            if len(x) < 3:
-                continue
-            slope, fixed = np.polyfit(x, y, 1)
-            rest = y - (slope * x + fixed)
-            left = rest.std() / y.std() if y.std() else 0.0
-            lines.append(
-                f"{stage}\t{program}\t{by}\t{1e6 * slope:.3g}\t{fixed:.2f}\t{left**2:.3f}\t"
-                f"{memory.min():.0f}-{memory.max():.0f}"
-            )
-    return "\n".join(lines)
+    columns = SLOPES.split()
+    lines = [columns, *([str(row[c]) for c in columns] for row in slopes(rows))]
+    return "\n".join("\t".join(line) for line in lines)
