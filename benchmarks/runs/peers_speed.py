@@ -140,7 +140,7 @@ def consensus_tasks(place: Path, files: dict[str, Path]) -> dict:
         OWN: lambda: genoloom("consensus", "--variants", files["variants"], "--reference", FASTA,
                               "--out", place / "c.fa.gz", "--individuals", INDIVIDUALS),
         "bcftools consensus": lambda: timed("bash", "-c", CONSENSUS, "-", FASTA,
-                                            files["variants"], place / "c.fa"),
+                                            files["variants"], place / "bcftools.fa.gz"),
     }  # fmt: skip
 
 
@@ -221,12 +221,11 @@ def workflow_tasks(place: Path) -> dict:
 
 # both haplotypes of the first individuals; arguments: FASTA, VCF, what is written
 CONSENSUS = f"""
-rm -f "$3"
 for name in $(bcftools query -l "$2" | head -{INDIVIDUALS}); do
   for h in 1 2; do
-    bcftools consensus -s $name -H $h -f "$1" "$2" >> "$3"
+    bcftools consensus -s $name -H $h -f "$1" "$2"
   done
-done
+done | bgzip > "$3"
 """
 MINIMAC = """
 minimac4 --compress-reference "$1" -o "$3/reference.msav"

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from genoloom.sequences import NO_KMER, fingerprints, kmers, reverse_complement
 
@@ -56,6 +54,9 @@ def _components(n: int, edges: list[np.ndarray]) -> np.ndarray:
     2).
     """
     pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *edges])
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 

@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
@@ -21,6 +20,7 @@ from genoloom.formats.text import (
     MAX_SEQUENCE,
     as_text,
     byte_lines,
+    create_bgzip,
     split_rows,
     text_lines,
     whole_number,
@@ -341,8 +341,8 @@ def write_fasta(path: str | Path, records: Iterable[tuple[str, str]]) -> None:
     """Write (header without '>', letters) records; bgzip where the name ends in .gz. Nothing
     partial is left.
     """
-    opened = pysam.BGZFile if str(path).endswith(".gz") else open
-    with write_beside(path) as [part], opened(str(part), "wb") as handle:
+    packed = str(path).endswith(".gz")
+    with write_beside(path) as [part], create_bgzip(part) if packed else open(part, "wb") as handle:
         for header, letters in records:
             lines = (letters[i : i + LINE_BASES] for i in range(0, len(letters), LINE_BASES))
             handle.write("\n".join([f">{header}", *lines, ""]).encode())

@@ -24,7 +24,7 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import AGAIN, open_raw, text_lines, whole_number
+from genoloom.formats.text import AGAIN, create_bgzip, open_raw, text_lines, whole_number
 from genoloom.formats.variant_header import COLUMNS, check_samples
 from genoloom.formats.vcf_write import LAST_POSITION, TBI_END
 
@@ -288,7 +288,7 @@ class VcfTextWriter:
         text = part.with_name(f"{part.name}.vcf") if binary else part
         try:
             self._body.seek(0)
-            with pysam.BGZFile(str(text), "wb") if index else open(text, "wb") as handle:
+            with create_bgzip(text) if index else open(text, "wb") as handle:
                 handle.write(("\n".join(lines) + "\n").encode())
                 while piece := self._body.read(1 << 20):
                     handle.write(piece.encode())

@@ -15,10 +15,12 @@ import pysam.bcftools
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.names import check_contig_name
+from genoloom.formats.text import BGZIP_LEVEL, create_bgzip
 from genoloom.panel import Panel, Sites
 
 TBI_END = 2**29  # base pairs that a .tbi reaches
 VARIANT_SUFFIXES = (".vcf.gz", ".bcf")
+SCRATCH_LEVEL = 1  # of bgzip, for text that BCF is made from
 LAST_POSITION = 2**31 - 2  # that BCF, .csi and plink2 can hold
 
 _GENOTYPES = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1\t0\0\0\t1\0\0", dtype="S4")  # then haploid
@@ -110,11 +112,11 @@ def write_variants(
     with write_beside(path, index) as [part, part_index]:
         text = part.with_name(f"{part.name}.text.vcf.gz") if is_bcf else part
         try:
-            _write_text(text, panel, provenance, dosage, kind)
+            with create_bgzip(text, SCRATCH_LEVEL if is_bcf else BGZIP_LEVEL) as out:
+                _write_text(out, panel, provenance, dosage, kind)
             if is_bcf:
-                pysam.bcftools.view(
-                    "--no-version", "-Ob", "-o", str(part), str(text), catch_stdout=False
-                )
+                options = ["--no-version", f"-Ob{BGZIP_LEVEL}", "-o", str(part), str(text)]
+                pysam.bcftools.view(*options, catch_stdout=False)
                 pysam.bcftools.index("--csi", "-f", "-o", str(part_index), str(part))
             else:
                 pysam.tabix_index(
@@ -135,7 +137,11 @@ def write_variants(
 
 
 def _write_text(
-    path: Path, panel: Panel, provenance: dict[str, object], dosage: np.ndarray | None, kind: str
+    out: pysam.BGZFile,
+    panel: Panel,
+    provenance: dict[str, object],
+    dosage: np.ndarray | None,
+    kind: str,
 ) -> None:
     sites, own, haploid = panel.sites, panel.own_columns(), panel.haploid
     n = len(own)
@@ -151,36 +157,33 @@ def _write_text(
         "FORMAT",
         *panel.individuals.id,
     ]
-    with pysam.BGZFile(str(path), "wb") as out:
-        lines = [
-            *header_lines(sites.contig, sites.contig_length, provenance, kind),
-            "\t".join(columns),
-        ]
-        header = "\n".join(lines) + "\n"
-        out.write(
-            (header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode()
-        )
-        for start, stop, alleles in panel.blocks(512):
-            # (n_variants, n_individuals) of four bytes
-            kind = 2 * alleles[:, 0::2] + alleles[:, 1::2]
-            calls = _GENOTYPES[np.where(haploid, 4 + alleles[:, 0::2], kind)]
-            counts = alleles.sum(axis=1, dtype=np.int64)
+    lines = [
+        *header_lines(sites.contig, sites.contig_length, provenance, kind),
+        "\t".join(columns),
+    ]
+    header = "\n".join(lines) + "\n"
+    out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
+    for start, stop, alleles in panel.blocks(512):
+        # (n_variants, n_individuals) of four bytes
+        kind = 2 * alleles[:, 0::2] + alleles[:, 1::2]
+        calls = _GENOTYPES[np.where(haploid, 4 + alleles[:, 0::2], kind)]
+        counts = alleles.sum(axis=1, dtype=np.int64)
+        if haploid.any():
+            counts = alleles[:, own].sum(axis=1, dtype=np.int64)
+        for i in range(start, stop):
+            count = int(counts[i - start])
+            info = f"AC={count};AN={n};AF={count / n:.6g}"
+            row = (
+                f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t"
+                f"{sites.alt[i]}\t.\tPASS\t{info}\tGT"
+            )
             if haploid.any():
-                counts = alleles[:, own].sum(axis=1, dtype=np.int64)
-            for i in range(start, stop):
-                count = int(counts[i - start])
-                info = f"AC={count};AN={n};AF={count / n:.6g}"
-                row = (
-                    f"{sites.contig}\t{sites.position[i]}\t{sites.id[i]}\t{sites.ref[i]}\t"
-                    f"{sites.alt[i]}\t.\tPASS\t{info}\tGT"
-                )
-                if haploid.any():
-                    out.write(row.encode() + b"".join(calls[i - start].tolist()) + b"\n")
-                elif dosage is None:
-                    out.write(row.encode() + calls[i - start].tobytes() + b"\n")
-                else:
-                    cells = [
-                        f"{c.decode()}:{d:.3g}"
-                        for c, d in zip(calls[i - start].tolist(), dosage[i].tolist(), strict=True)
-                    ]
-                    out.write(f"{row}:DS{''.join(cells)}\n".encode())
+                out.write(row.encode() + b"".join(calls[i - start].tolist()) + b"\n")
+            elif dosage is None:
+                out.write(row.encode() + calls[i - start].tobytes() + b"\n")
+            else:
+                cells = [
+                    f"{c.decode()}:{d:.3g}"
+                    for c, d in zip(calls[i - start].tolist(), dosage[i].tolist(), strict=True)
+                ]
+                out.write(f"{row}:DS{''.join(cells)}\n".encode())

@@ -14,14 +14,11 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from genoloom.declared import Declared
-from genoloom.errors import InputError
 from genoloom.faults import lacks_memory
+from genoloom.models.finite import LARGEST_WEIGHT
 from genoloom.training.processes import sum_gradients
 
 log = logging.getLogger(__name__)
-
-# far above any that training makes, and far below those whose products overflow
-LARGEST_WEIGHT = 1e6
 
 
 def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
@@ -71,20 +68,6 @@ def weights_of(average: AveragedModel) -> dict[str, torch.Tensor]:
     """A copy of the averaged weights, on the CPU."""
     state = average.module.state_dict()
     return {name: value.detach().cpu().clone() for name, value in state.items()}
-
-
-def refuse_non_finite(chances) -> None:
-    """Raise an `InputError` where an array of probabilities or their logarithms, which a network
-    gave, holds no numbers.
-    """
-    if not (
-        chances.isfinite() if isinstance(chances, torch.Tensor) else np.isfinite(chances)
-    ).all():
-        raise InputError(
-            "the model",
-            "its weights give no probabilities",
-            remedy="train it again, or copy its file again",
-        )
 
 
 def exponential_average(model: nn.Module, decay: float) -> AveragedModel:

@@ -1,7 +1,8 @@
 """Population structure: Fst, principal components from a kernel, distances of point clouds."""
 
 import numpy as np
-from scipy.sparse.linalg import eigsh
+
+DENSE = 500  # rows of a kernel of which all components take less time than the import of scipy
 
 
 def fst_matrix(counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -45,7 +46,9 @@ def top_components(kernel: np.ndarray, components: int) -> tuple[np.ndarray, np.
     (values, vectors) : ndarray, float64, shapes (k,) and (n, k), largest first
     """
     n = len(kernel)
-    if n > 10 * components + 50:
+    if n > max(DENSE, 10 * components + 50):
+        from scipy.sparse.linalg import eigsh
+
         # the same start gives the same vectors
         values, vectors = eigsh(
             kernel, k=components, which="LA", v0=np.cos(np.arange(n)), tol=1e-10

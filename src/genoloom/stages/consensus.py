@@ -35,7 +35,7 @@ from genoloom.formats.genotype_calls import Calls, CallsFile
 from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
-from genoloom.formats.text import create_text
+from genoloom.formats.text import create_bgzip, create_text
 from genoloom.formats.variant_header import read_header
 from genoloom.formats.variant_process import ABSENT
 from genoloom.formats.variants import list_contigs
@@ -155,7 +155,7 @@ def consensus(
         pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=fork))
         packed = str(chain).endswith(".gz")
         chains = stack.enter_context(create_text(lift[0], packed)) if lift else None
-        with pysam.BGZFile(str(out_part), "wb") as handle:
+        with create_bgzip(out_part) as handle:
             for first in range(low, high, OPEN_FILES):
                 group = range(first, min(first + OPEN_FILES, high))
                 personal, haplotypes = _personal_files(source, fasta, group, scratch, left_out)

@@ -5,13 +5,12 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import pysam
-
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.fasta_index import index_fasta
 from genoloom.formats.names import without_spaces
+from genoloom.formats.text import create_bgzip
 from genoloom.formats.variant_header import CHUNK, read_header
 
 
@@ -41,7 +40,7 @@ def gather(
             expected="what `genoloom consensus --part` wrote of this file: all parts, in order",
         )
     with write_beside(out, Path(f"{out}.fai"), Path(f"{out}.gzi")) as [part, fai, gzi]:
-        with pysam.BGZFile(str(part), "wb") as handle:
+        with create_bgzip(part) as handle:
             for path in parts:
                 try:
                     with gzip.open(path) as source:

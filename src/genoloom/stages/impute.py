@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from genoloom import __version__
 from genoloom.errors import InputError
@@ -17,7 +16,7 @@ from genoloom.formats.models import file_digest
 from genoloom.formats.names import without_spaces
 from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variants
-from genoloom.models.load import load_generator
+from genoloom.models.load import load_generator, use_threads
 from genoloom.panel import ArrayHaplotypes, Panel
 from genoloom.panels.aligned import aligned_panel, population_labels
 from genoloom.seeds import row_seeds
@@ -62,8 +61,8 @@ def impute(
     """
     if not str(out).endswith(VARIANT_SUFFIXES):
         raise InputError("--out", f"'{out.name}'", expected="a name that ends in .vcf.gz or .bcf")
-    torch.set_num_threads(threads)
     generator, sites, description = load_generator(model)
+    use_threads(threads)
     if not generator.scores_blocks:
         raise InputError(
             model,

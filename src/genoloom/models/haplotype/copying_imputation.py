@@ -8,22 +8,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.copying_training import SPARE
-from genoloom.models.haplotype.imputation import (
+from genoloom.models.haplotype.particles import (
     BLOCK_DRAWS,
     LAG,
     LAST_PICK,
     PICKS,
     Imputation,
+    invert,
     mean_alleles,
     resample,
 )
-from genoloom.models.haplotype.templates import TemplatePanel, read_bits, unpack_bits
-from genoloom.models.haplotype.transformer_sampling import invert
+from genoloom.models.haplotype.templates import SPARE, TemplatePanel, read_bits, unpack_bits
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
 
-PARTICLES_AT_ONCE = 512
+PARTICLES_AT_ONCE = 1024
 
 
 def impute_rows(

@@ -24,13 +24,13 @@ depends on whose haplotypes they are: `docs/haplotype_templates.md`.
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from pydantic import Field, model_validator
 
 from genoloom.declared import DeclarationError, Declared, Name
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype.anchoring import (
     Anchors,
     Pilot,
@@ -48,32 +48,27 @@ from genoloom.models.haplotype.base import (
 from genoloom.models.haplotype.blocks import choose_block
 from genoloom.models.haplotype.copying_imputation import impute_rows
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.copying_training import (
-    PAIRS,
-    SPARE,
-    VALIDATION_PAIRS,
-    CopyingNetwork,
-    CopyingTraining,
-    gather,
-)
-from genoloom.models.haplotype.imputation import BLOCK_DRAWS, Imputation
+from genoloom.models.haplotype.copying_weights import PREFIX, compiled, declare_weights
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
+from genoloom.models.haplotype.particles import BLOCK_DRAWS, Imputation
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
 from genoloom.models.haplotype.reweighting import Reweighting
 from genoloom.models.haplotype.temperature import BALANCED_BLOCKS, balanced_temperature
 from genoloom.models.haplotype.templates import (
     MOST_TEMPLATES,
+    SPARE,
     BlockTables,
     TemplatePanel,
     pack_bits,
     read_bits,
     unpack_bits,
 )
-from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
-from genoloom.training.run import TrainingRun, schedule_of, train
 from genoloom.training_config import CopyingNetworkOptions
+
+if TYPE_CHECKING:  # torch takes longer to import than many a draw: only training does
+    from genoloom.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +125,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.reweighting: Reweighting | None = None
         self.stands_for: dict[str, str] = {}
 
-    def fit(self, data: TrainingHaplotypes, run: TrainingRun) -> None:
+    def fit(self, data: TrainingHaplotypes, run: "TrainingRun") -> None:
         self._begin(data)
         fitted, validation = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
         options = self.options
@@ -174,29 +169,46 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )
 
     def _train(
-        self, data: TrainingHaplotypes, fitted: np.ndarray, validation: np.ndarray, run: TrainingRun
+        self,
+        data: TrainingHaplotypes,
+        fitted: np.ndarray,
+        validation: np.ndarray,
+        run: "TrainingRun",
     ) -> None:
         """Fit the network to the individuals who are not in the validation set, each of them among
         all the others.
         """
+        import torch
+
+        from genoloom.models.haplotype import copying_training as learning
+        from genoloom.models.layers import network_arrays
+        from genoloom.training.run import schedule_of, train
+
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, place = self._collect(data, fitted)
         own = _own(place, fitted // 2 if data.individual is None else data.individual[fitted])
         source, told = (
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
-        trained = gather(panel, source, data.population[fitted], own, PAIRS, rng)
-        examples = gather(panel, told, data.population[validation], None, VALIDATION_PAIRS, rng)
+        trained = learning.gather(panel, source, data.population[fitted], own, learning.PAIRS, rng)
+        examples = learning.gather(
+            panel, told, data.population[validation], None, learning.VALIDATION_PAIRS, rng
+        )
         torch.manual_seed(derive_seed(run.seed, "weights"))
-        self.network = CopyingNetwork(options.width)
-        training = CopyingTraining(self.network, trained, examples, options.learning_rate, run.seed)
+        network = learning.CopyingNetwork(options.width)
+        training = learning.CopyingTraining(
+            network, trained, examples, options.learning_rate, run.seed
+        )
         rng_of_reference = np.random.default_rng(derive_seed(run.seed, "lines"))
         training.reference_likelihoods = reference_bits(
             data.haplotypes, fitted, validation, data.map_cm, rng_of_reference
         )
         train(training, run, **schedule_of(options))
-        self.network.eval()
-        self.weights = self.network.compiled()
+        self._take(network_arrays(network, ""))
+
+    def _take(self, network: dict[str, np.ndarray]) -> None:
+        """Have these weights of the network, by the names of `copying_weights.shapes`."""
+        self.network, self.weights = network, compiled(network)
 
     def _collect(
         self, data: TrainingHaplotypes, rows: np.ndarray
@@ -211,7 +223,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         return panel, np.argsort(order)
 
-    def _temperature(self, run: TrainingRun) -> float:
+    def _temperature(self, run: "TrainingRun") -> float:
         """The temperature that the templates call for, by some of them along the first blocks."""
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
         rng = np.random.default_rng(seed)
@@ -229,7 +241,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
-    def _anchor(self, run: TrainingRun, order: np.ndarray) -> None:
+    def _anchor(self, run: "TrainingRun", order: np.ndarray) -> None:
         """Find the factors that keep the frequencies of the templates, on a pilot cohort. `order`:
         which training haplotype each template is.
         """
@@ -410,7 +422,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         templates, _ = self.panel.haplotypes.state()
-        arrays = network_arrays(self.network) | templates | {"population": self.panel.population}
+        arrays = {f"{PREFIX}{name}": values for name, values in self.network.items()}
+        arrays |= templates | {"population": self.panel.population}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
         told = {"stands_for": self.stands_for} if self.stands_for else {}
@@ -424,7 +437,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             raise DeclarationError(f"there are more than {MOST_TEMPLATES} templates")
         own = P - len(words.stands_for)
         arrays.expect("population", "int64", n_templates, low=0, high=own - 1, least_step=0)
-        declare_network(arrays, "network.", lambda: CopyingNetwork(options.width))
+        declare_weights(arrays, options.width)
         if options.anchor:
             Anchors.declare(
                 arrays, -(-words.n_variants // options.block_size), P, options.vocabulary_size
@@ -445,9 +458,13 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         generator._know(stands_for)
         generator.anchors = Anchors.from_arrays(arrays)
-        generator.network = CopyingNetwork(options.width)
-        load_network(generator.network, arrays, "network.")
-        generator.weights = generator.network.compiled()
+        generator._take(
+            {
+                name.removeprefix(PREFIX): values
+                for name, values in arrays.items()
+                if name.startswith(PREFIX)
+            }
+        )
         return generator
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype import copying_kernels as kernels
 from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
 from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
 from genoloom.models.haplotype.copying_matches import Matches, TableArrays
 from genoloom.models.haplotype.templates import BlockTable, BlockTables, TemplatePanel
-from genoloom.models.layers import refuse_non_finite
 
 # of the state of rows, by lane
 CARRIED = ("weights", "by_block", "own_by_block", "log_probability")

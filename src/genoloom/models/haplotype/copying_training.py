@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN, OF_HEAD, Network
+from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN, OF_HEAD
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.templates import TemplatePanel, read_bits
+from genoloom.models.haplotype.templates import SPARE, TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
 log = logging.getLogger(__name__)
 
-SPARE = 0.2  # templates added to those that differ from their nearest token at a site
 # (row, block) pairs that are kept to train on, and most rows among them
 PAIRS, ROWS = 262_144, 2048
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
@@ -63,22 +62,6 @@ class CopyingNetwork(nn.Module):
         z = self.act(self.token(x) + self.row(y)[:, None])
         z = self.act(self.hidden(z))
         return f[..., OF_HEAD] + (self.out(z) + self.linear(x))[..., 0]
-
-    @torch.no_grad()
-    def compiled(self) -> Network:
-        """Weights for the compiled loops, on features as they come."""
-        token = self.token.weight / self.token_spread
-        row = self.row.weight / self.row_spread
-        bias = self.row.bias - token @ self.token_mean - row @ self.row_mean
-        linear = self.linear.weight[0] / self.token_spread
-        found = {
-            "w_token": nn.functional.pad(token, (0, -N_TOKEN % 8)), "w_row": row, "b_row": bias,
-            "w_hidden": self.hidden.weight,
-            "b_hidden": self.hidden.bias, "w_out": self.out.weight[0], "w_linear": linear,
-        }  # fmt: skip
-        return Network(
-            **{name: np.ascontiguousarray(x.numpy(), dtype=np.float32) for name, x in found.items()}
-        )
 
 
 @dataclass(frozen=True)

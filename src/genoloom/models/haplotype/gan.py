@@ -38,6 +38,7 @@ from scipy.special import ndtri
 
 from genoloom.declared import Declared
 from genoloom.errors import CollapsedError
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype.anchoring import (
     Anchors,
     Pilot,
@@ -62,7 +63,7 @@ from genoloom.models.haplotype.temperature import (
     balanced_temperature,
 )
 from genoloom.models.haplotype.transformer_training import automatic_steps
-from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training.run import TrainingRun, schedule_of, train

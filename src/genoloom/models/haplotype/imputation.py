@@ -13,41 +13,27 @@ variety.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
+from genoloom.models.haplotype.particles import (
+    BLOCK_DRAWS,
+    LAG,
+    LAST_PICK,
+    PICKS,
+    Imputation,
+    invert,
+    mean_alleles,
+    resample,
+)
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer, windows
-from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, invert
+from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS
 from genoloom.models.layers import KeyValueCache
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
-
-LAG = 8  # blocks
-# first counters of the draws of blocks and of particles; mutations count from 0
-BLOCK_DRAWS, PICKS, LAST_PICK = 2**41, 2**42, 2**43
-
-
-@dataclass(frozen=True)
-class Imputation:
-    """Haplotypes without gaps.
-
-    Attributes
-    ----------
-    alleles : ndarray, int8, shape (n_haplotypes, n_variants)
-        One draw; known alleles as they were.
-    mean : ndarray, float32, shape (n_haplotypes, n_variants)
-        Posterior mean of each allele.
-    log_likelihood : ndarray, float64, shape (n_haplotypes,)
-        Natural-log probability of the known alleles, estimated.
-    """
-
-    alleles: np.ndarray
-    mean: np.ndarray
-    log_likelihood: np.ndarray
 
 
 class HaplotypeImputer:
@@ -221,35 +207,6 @@ class HaplotypeImputer:
         index, used = torch.from_numpy(order), slice(0, self.cache.length)
         for table in (self.cache.keys, self.cache.values):
             table[:, :, :, used] = table[:, :, :, used].index_select(1, index)
-
-
-def resample(log_weight: np.ndarray, uniform: np.ndarray) -> np.ndarray | None:
-    """Which particle each goes on as, int64 (R, P), where few carry the weight (systematic
-    resampling); sets their weights.
-
-    None where nobody is drawn anew.
-
-    Parameters
-    ----------
-    log_weight : ndarray, float64, shape (R, P)
-        Natural logarithms; the weights of a row sum to one.
-    uniform : ndarray, float64, shape (R,)
-    """
-    weight = np.exp(log_weight)
-    P = weight.shape[1]
-    poor = 1 / (weight**2).sum(axis=1) < P / 2
-    if not poor.any():
-        return None
-    places = (np.arange(P) + uniform[:, None]) / P  # (R, P)
-    cumulated = weight.cumsum(axis=1) / weight.sum(axis=1, keepdims=True)
-    chosen = (cumulated[:, None, :] <= places[:, :, None]).sum(axis=2).clip(max=P - 1)
-    log_weight[poor] = -math.log(P)
-    return np.where(poor[:, None], chosen, np.arange(P))
-
-
-def mean_alleles(alleles: np.ndarray, log_weight: np.ndarray) -> np.ndarray:
-    """Means of (R, P, L) over particles with weights (R, P), (R, L)."""
-    return np.einsum("rp,rpl->rl", np.exp(log_weight), alleles)
 
 
 def _pick(chance: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ MOST_TEMPLATES = 60_000  # distinct blocks are numbered by 16 bits
 READ_BLOCKS = 64  # unpacked at a time
 REMEMBERED = 16  # tables: rows that go along together need the same ones
 # of the weight after a switch that goes to the own population next to its part of the rest
+SPARE = 0.2  # templates added to those that differ from their nearest token at a site
 OWN_SHARE = 0.5
 
 

@@ -32,6 +32,7 @@ import torch
 from pydantic import Field
 
 from genoloom.declared import Declared, Variants
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype.adaptation import Start
 from genoloom.models.haplotype.anchoring import (
     Anchors,
@@ -62,7 +63,7 @@ from genoloom.models.haplotype.transformer_network import (
 )
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
 from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
-from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed
 from genoloom.training import processes

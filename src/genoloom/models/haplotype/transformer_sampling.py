@@ -5,10 +5,12 @@ import math
 import numpy as np
 import torch
 
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype.anchoring import Scale
 from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.particles import invert
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer
-from genoloom.models.layers import KeyValueCache, refuse_non_finite
+from genoloom.models.layers import KeyValueCache
 from genoloom.seeds import row_uniforms
 from genoloom.training_config import TransformerOptions
 
@@ -108,10 +110,3 @@ class WindowSampler:
         sites = np.arange(self.block)
         alleles = self.token_alleles[k][tokens[:, sites // SEGMENT], sites]
         return np.where(self.exists[k], alleles ^ (mutations < self.error[k]), np.int8(-1))
-
-
-def invert(cumulated: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Index whose share of `cumulated` (..., n) holds `uniform` (B,), int64 (B,); shares of zero
-    are never taken.
-    """
-    return (cumulated <= uniform[:, None] * cumulated[..., -1:]).sum(-1)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genoloom.models.layers import refuse_non_finite
+from genoloom.models.finite import refuse_non_finite
 from genoloom.models.sequence.base import Sampling
 from genoloom.models.sequence.chain import context_of_each_base, draw
 from genoloom.models.sequence.context_mixing import ContextMixture, MixtureState, own_counts

@@ -10,7 +10,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import ndtri
 from scipy.stats import wasserstein_distance
 
-from genoloom.models.layers import exponential_average, refuse_non_finite, weights_of
+from genoloom.models.finite import refuse_non_finite
+from genoloom.models.layers import exponential_average, weights_of
 from genoloom.models.sequence.base import SequenceRequest, TrainingSequences
 from genoloom.models.sequence.classifier import one_hot, split_auc
 from genoloom.models.sequence.gan_network import (

@@ -39,7 +39,8 @@ from pydantic import Field
 from scipy.special import log_softmax
 
 from genoloom.declared import LONGEST_SEQUENCE, Declared
-from genoloom.models.layers import declare_network, load_network, network_arrays, refuse_non_finite
+from genoloom.models.finite import refuse_non_finite
+from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.base import (
     Sampling,

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import torch
 
-from genoloom.models.layers import AveragedTraining, refuse_non_finite
+from genoloom.models.finite import refuse_non_finite
+from genoloom.models.layers import AveragedTraining
 from genoloom.models.sequence import fill_in_the_middle
 from genoloom.models.sequence.base import TrainingSequences
 from genoloom.models.sequence.context_mixing import ContextMixture
