@@ -295,3 +295,11 @@ def test_help_is_quick_and_needs_no_torch():
         "'cyvcf2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_copying_network_draws_without_torch():
+    code = (
+        "import sys, genoloom.stages.generate, genoloom.stages.impute; "
+        "import genoloom.models.haplotype.copying_network; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

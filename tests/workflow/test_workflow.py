@@ -256,6 +256,10 @@ def test_all_results_are_where_the_contract_says(finished):
         assert (results / f"sequences/slice/{generator}.fa.gz").exists()
         assert (results / f"validation/sequences/slice/{generator}/privacy.tsv").exists()
     assert (results / "synthetic/tiny/transformer/20.consensus.fa.gz.fai").exists()
+    variants = results / "synthetic/tiny/transformer/20.vcf.gz"
+    assert Path(f"{variants}.tbi").stat().st_mtime >= variants.stat().st_mtime
+    for log in (finished / "logs/write_consensus").glob("*.log"):
+        assert "older" not in log.read_text()
     assert (results / "report/index.html").exists()
     assert (results / "report/plots/haplotypes/tiny/trade_off.svg").exists()
     for rule in RULES:

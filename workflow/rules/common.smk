@@ -20,6 +20,7 @@ from genoloom import config_files
 from genoloom.errors import GenoLoomError
 from genoloom.formats.plink_tables import raw_files
 from genoloom.formats.trait_sheets import read_trait_sheet
+from genoloom.formats.variant_index import made_together
 from genoloom.models import haplotype, sequence
 from genoloom.seeds import derive_seed
 

@@ -3,7 +3,7 @@ or region begins.
 
 htslib takes any index next to a file, may end the process on a damaged one, and reads fewer records
 through a stale one. So the index is read here, as a place to start reading only, and it is used
-only where it is not older than the file, its chunks cover all records of the file without a gap,
+only where it is not older than the file (or was written with it), its chunks cover all records of the file without a gap,
 and records are where it says.
 
 Forms: tabix.pdf and CSIv1.pdf, https://samtools.github.io/hts-specs/.
@@ -18,8 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from genoloom.errors import InputError
+from genoloom.formats.models import file_digest
+from genoloom.formats.provenance import read_provenance, record_path
 from genoloom.formats.text import is_bgzf
 from genoloom.formats.variant_header import BOM, Header, chunks_of, unpacked
+from genoloom.formats.vcf_write import VARIANT_SUFFIXES
 
 PROBES = 64  # chunks whose first record is looked at
 SUFFIXES = (".csi", ".tbi")  # in the order in which htslib looks for them
@@ -89,8 +92,25 @@ def find_index(header: Header) -> tuple[Index | None, str]:
         return None, f"the index {path.name} is damaged"
 
 
+def made_together(path: Path, variants: Path) -> bool:
+    """Whether a record of provenance, no older than the file, says that this index was written with
+    it. Snakemake dates the outputs of a rule when the job has ended, and the index, whose name
+    follows from the length of the contig, is none of them.
+    """
+    name = variants.name
+    stem = next((name.removesuffix(s) for s in VARIANT_SUFFIXES if name.endswith(s)), name)
+    record = record_path(variants.with_name(stem))
+    try:
+        if record.stat().st_mtime < variants.stat().st_mtime:
+            return False
+        return read_provenance(record).outputs.get(path.name) == file_digest(path)
+    except (InputError, OSError):
+        return False
+
+
 def _checked(path: Path, header: Header) -> Index:
-    if path.stat().st_mtime < header.path.stat().st_mtime:
+    older = path.stat().st_mtime < header.path.stat().st_mtime
+    if older and not made_together(path, header.path):
         raise _Unfit("is older than the file")
     data = bytearray()
     with open(path, "rb", buffering=0) as handle:

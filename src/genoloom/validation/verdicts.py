@@ -155,6 +155,7 @@ class Chance:
         Bonferroni's bound on Student's t, two-sided: real individuals pass all metrics in 99 of 100
         tables.
         """
+
         bound = float(-stdtrit(max(halvings - 1, 1), FAMILY_ERROR / (2 * max(n_metrics, 1))))
         return cls(bound, bound, bound)
 

@@ -13,6 +13,7 @@ import pytest
 from variant_files import as_bcf, bgzip, random_rows, text_of
 
 from genoloom.errors import InputError
+from genoloom.formats.provenance import Making
 from genoloom.formats.variants import list_contigs, open_variants
 
 ROWS = random_rows(400, ("20", "21", "22"), seed=5)
@@ -127,6 +128,18 @@ def test_an_index_that_does_not_fit_is_not_used(indexed, tmp_path, caplog, chang
     assert caplog.text.count("the index in.vcf.gz.tbi") == 1
     low, high = 20_000, 60_000
     assert positions(indexed, "21", (low, high)) == [p for p in positions(bare) if low <= p <= high]
+
+
+def test_an_index_that_was_written_with_its_file_may_be_older(indexed, caplog):
+    index, record = indexed.with_suffix(".gz.tbi"), indexed.with_name("in.provenance.json")
+    Making("generate", {}).write(record, [indexed, index])
+    for age, path in enumerate((record, indexed, index)):
+        os.utime(path, (1e9 - 10 * age,) * 2)
+    assert positions(indexed) == of_contig("21")
+    assert caplog.text == ""
+    os.utime(indexed, (1e9 + 10,) * 2)  # written again, by something else
+    assert positions(indexed) == of_contig("21")
+    assert "older than the file" in caplog.text
 
 
 def test_an_index_older_than_its_file(indexed, caplog):
