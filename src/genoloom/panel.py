@@ -25,6 +25,7 @@ from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 2**25  # alleles
 CM_PER_BASE = 1e-6  # without a map: one centimorgan a megabase, the human average
 
 
@@ -289,8 +290,11 @@ class Panel:
             haplotypes=joined,
         )
 
-    def blocks(self, size: int = 4096):
-        """Yield (start, stop, alleles) over all variants, `size` at a time."""
+    def blocks(self, size: int | None = None, most: int = 4096):
+        """Yield (start, stop, alleles) over all variants, `size` at a time; by default `most`, and
+        fewer of so many haplotypes that they would be more than `AT_ONCE` alleles.
+        """
+        size = size or max(1, min(most, AT_ONCE // max(1, self.haplotypes.n_haplotypes)))
         for start in range(0, len(self.sites), size):
             stop = min(start + size, len(self.sites))
             yield start, stop, self.haplotypes.read(start, stop)

@@ -42,3 +42,15 @@ def test_panels_side_by_side_have_the_individuals_of_both():
     both = first.joined_with(second)
     assert both.individuals == join_individuals(first.individuals, second.individuals)
     np.testing.assert_array_equal(both.haplotypes.read(0, 2), [[0, 0, 1, 1]] * 2)
+
+
+def test_blocks_of_many_haplotypes_have_fewer_variants(monkeypatch):
+    monkeypatch.setattr("genoloom.panel.AT_ONCE", 100)
+    alleles = np.random.default_rng(1).integers(0, 2, size=(50, 16), dtype=np.int8)
+    people = Individuals([f"i{k}" for k in range(8)], ["A"] * 8, ["female"] * 8)
+    panel = Panel(make_sites(50), people, ArrayHaplotypes(alleles))
+    found = list(panel.blocks())
+    assert {stop - start for start, stop, _ in found[:-1]} == {6}  # 96 alleles
+    assert np.array_equal(np.concatenate([block for _, _, block in found]), alleles)
+    assert [stop for _, stop, _ in panel.blocks(most=4)][:2] == [4, 8]
+    assert [stop for _, stop, _ in panel.blocks(20)] == [20, 40, 50]

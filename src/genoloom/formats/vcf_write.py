@@ -163,7 +163,7 @@ def _write_text(
     ]
     header = "\n".join(lines) + "\n"
     out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
-    for start, stop, alleles in panel.blocks(512):
+    for start, stop, alleles in panel.blocks(most=512):
         # (n_variants, n_individuals) of four bytes
         kind = 2 * alleles[:, 0::2] + alleles[:, 1::2]
         calls = _GENOTYPES[np.where(haploid, 4 + alleles[:, 0::2], kind)]

@@ -206,7 +206,7 @@ class DrawnHaplotypes:
             for part in self.bits
         ]
         joined = np.concatenate(rows, axis=1)
-        return np.unpackbits(joined, axis=1, count=self.n_haplotypes).astype(np.int8)
+        return np.unpackbits(joined, axis=1, count=self.n_haplotypes).view(np.int8)
 
 
 def _sample(
