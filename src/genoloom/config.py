@@ -27,6 +27,8 @@ from genoloom.sequence_config import (
 )
 from genoloom.training_config import TrainSections
 
+INDIVIDUALS_A_JOB = 1000  # of one window, where jobs share the individuals
+
 
 class PrepareOptions(Section):
     """From VCF, BCF or PGEN to a panel of phased, biallelic sites."""
@@ -167,6 +169,24 @@ class CohortOptions(Section):
     )
 
 
+class ScaleOptions(Section):
+    """Long contigs and large cohorts as several jobs of the workflow: one switch for all stages."""
+
+    window: int | None = Field(
+        None,
+        ge=64,
+        description="Sites of a window: the default of train.transformer.window; drawing and "
+        "consensus have one job for each 1000 individuals of each window. Up to one and a half of "
+        "that stay one job. null: every contig is one job. 16384 suits chromosomes.",
+    )
+
+    def jobs(self, sites: int, individuals: int) -> int:
+        """Jobs that share so many individuals of a contig of so many sites."""
+        if self.window is None:
+            return 1
+        return max(1, round(sites * individuals / (self.window * INDIVIDUALS_A_JOB)))
+
+
 class RedrawOptions(Section):
     """Redrawing synthetic individuals who come too close to a training individual, before their
     files are written.
@@ -187,6 +207,14 @@ class RedrawOptions(Section):
     )
 
 
+JOBS = Field(
+    None,
+    ge=1,
+    description="Jobs of the workflow that share the individuals of each contig; the result is the "
+    "same. null follows scale.window.",
+)
+
+
 class GenerateOptions(Section):
     """From a model to files of synthetic haplotypes."""
 
@@ -200,12 +228,7 @@ class GenerateOptions(Section):
         ge=1,
         description="Individuals sampled at a time; memory follows it, the result does not.",
     )
-    jobs: int = Field(
-        1,
-        ge=1,
-        description="Jobs of the workflow that share the individuals of each contig; the result is "
-        "the same.",
-    )
+    jobs: int | None = JOBS
 
 
 class ConsensusOptions(Section):
@@ -217,12 +240,7 @@ class ConsensusOptions(Section):
         description="Individuals, from the top of the cohort sheet, whose FASTA the workflow "
         "writes; 0 writes none.",
     )
-    jobs: int = Field(
-        1,
-        ge=1,
-        description="Jobs of the workflow that share the individuals of each contig; the result is "
-        "the same.",
-    )
+    jobs: int | None = JOBS
 
 
 class ValidateOptions(Section):
@@ -277,7 +295,8 @@ class Config(Section):
     )
     prepare: PrepareOptions = Field(default_factory=PrepareOptions)
     split: SplitOptions = Field(default_factory=SplitOptions)
-    train: TrainSections = Field(default_factory=TrainSections)
+    scale: ScaleOptions = Field(default_factory=ScaleOptions)
+    train: TrainSections = Field(default_factory=TrainSections, validate_default=True)
     cohort: CohortOptions = Field(default_factory=CohortOptions)
     redraw: RedrawOptions = Field(default_factory=RedrawOptions)
     privacy: PrivacyOptions = Field(default_factory=PrivacyOptions)
@@ -295,6 +314,16 @@ class Config(Section):
     generate_sequences: GenerateSequencesOptions = Field(default_factory=GenerateSequencesOptions)
     validate_sequences: ValidateSequencesOptions = Field(default_factory=ValidateSequencesOptions)
     audit_sequences: AuditSequencesOptions = Field(default_factory=AuditSequencesOptions)
+
+    @field_validator("train")
+    @classmethod
+    def _windows_of_the_scale(cls, train: TrainSections, info: ValidationInfo) -> TrainSections:
+        """A model that is adapted from another one has no windows."""
+        scale, transformer = info.data.get("scale"), train.transformer
+        if not scale or transformer.window or transformer.init_from:
+            return train
+        own = transformer.model_copy(update={"window": scale.window})
+        return train.model_copy(update={"transformer": own})
 
     @field_validator("redraw")
     @classmethod

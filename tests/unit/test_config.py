@@ -194,6 +194,19 @@ def test_a_schedule_has_one_length(tmp_path, section):
         config_files.load_config(path)
 
 
+def test_one_switch_divides_contigs_as_far_as_nothing_else_is_set():
+    def windows(**transformer):
+        values = {"scale": {"window": 100}, "train": {"transformer": transformer}}
+        return Config.model_validate(values).train.transformer.window
+
+    assert Config.model_validate({"scale": {"window": 100}}).train.transformer.window == 100
+    assert (windows(), windows(window=500), windows(init_from="m.safetensors")) == (100, 500, None)
+    assert Config().train.transformer.window is None
+    scale = Config(scale={"window": 100}).scale
+    assert [scale.jobs(100, n) for n in (1, 1000, 1499, 1501, 10_000)] == [1, 1, 1, 2, 10]
+    assert Config().scale.jobs(10**6, 10**6) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("a: [1", "is no YAML"), ("- 1\n", "no mapping"), (None, "not found")]
 )

@@ -19,6 +19,7 @@ if SOURCE.is_dir():
 from genoloom import config_files
 from genoloom.errors import GenoLoomError
 from genoloom.formats.plink_tables import raw_files
+from genoloom.formats.tables import read_table
 from genoloom.formats.trait_sheets import read_trait_sheet
 from genoloom.formats.variant_index import made_together
 from genoloom.models import haplotype, sequence
@@ -76,6 +77,7 @@ wildcard_constraints:
     generator=any_of(haplotype.GENERATORS),
     sequence_generator=any_of(sequence.GENERATORS),
     number=r"\d+",
+    jobs=r"\d+",
 
 
 def get_panel_row(wildcards):
@@ -394,6 +396,33 @@ def panel_seed(*parts):
         return derive_seed(settings.seed, *parts, wildcards.panel) % 2**31
 
     return render
+
+
+# what one of several jobs makes of the individuals of a contig
+PART = "results/synthetic/{panel}/{generator}/parts/{contig}.{number}of{jobs}"
+
+
+def shared(section, suffix, individuals=None):
+    """
+    An input function: what jobs of their own make of the individuals (of the first `individuals`,
+    where they are told), where several share them.
+    """
+
+    def get_parts(wildcards):
+        jobs = section.jobs or 1
+        if section.jobs is None and settings.scale.window:
+            [size] = read_table(checkpoints.size_contig.get(**wildcards).output.size)
+            drawn = int(size["individuals"])
+            jobs = settings.scale.jobs(int(size["sites"]), min(individuals or drawn, drawn))
+        numbers = range(1, jobs + 1) if jobs > 1 else []
+        return expand(PART + suffix, number=numbers, jobs=jobs, **wildcards)
+
+    return get_parts
+
+
+def may_be_shared(section):
+    """Whether jobs may share the individuals."""
+    return (section.jobs or 1) > 1 or (section.jobs is None and settings.scale.window)
 
 
 # options of an audit that its shadow models do not depend on

@@ -20,19 +20,10 @@ TRACTS = [
 # the sheet that the files are made from; where individuals are redrawn, another one comes before it
 COHORT = "results/synthetic/{panel}/{generator}/cohort.tsv"
 DRAWN = COHORT.replace("cohort.tsv", "cohort.drawn.tsv") if settings.redraw.enabled else COHORT
-# what jobs of their own draw, where the individuals are shared among several
-PARTS = [
-    f"results/synthetic/{{panel}}/{{generator}}/parts/{{contig}}.{number}.safetensors"
-    for number in range(1, settings.generate.jobs + 1)
-    if settings.generate.jobs > 1
-]
-
-CONSENSUS_PART = "results/synthetic/{panel}/{generator}/parts/{contig}.{number}.consensus"
-CONSENSUS_PARTS = [
-    CONSENSUS_PART.replace("{number}", str(number))
-    for number in range(1, settings.consensus.jobs + 1)
-    if settings.consensus.jobs > 1
-]
+get_consensus_parts, get_consensus_indexes = (
+    shared(settings.consensus, f".consensus{suffix}", settings.consensus.individuals)
+    for suffix in (".fa.gz", ".fa.gz.fai")
+)
 
 
 rule make_cohort:
@@ -103,22 +94,49 @@ if settings.redraw.enabled:
             "--summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
 
 
-if settings.generate.jobs > 1:
+if settings.scale.window:
 
-    rule generate_part:
+    localrules:
+        size_contig,
+
+    checkpoint size_contig:
         """
-        Sample part {wildcards.number} of the synthetic individuals' {wildcards.contig} with
-        {wildcards.generator}
+        Count what {wildcards.generator} draws of {wildcards.contig} of {wildcards.panel}
         """
         input:
             model="results/models/{panel}/{generator}/{contig}.safetensors",
             cohort=COHORT,
         output:
-            part=temp("results/synthetic/{panel}/{generator}/parts/{contig}.{number}.safetensors"),
+            size="results/synthetic/{panel}/{generator}/parts/{contig}.tsv",
         log:
-            "logs/generate_part/{panel}.{generator}.{contig}.{number}.log",
+            "logs/size_contig/{panel}.{generator}.{contig}.log",
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1500),
+            runtime=growing(10),
+        shell:
+            "genoloom generate --model {input.model:q} --cohort {input.cohort:q} "
+            "--size --out {output.size:q} --log {log:q}"
+
+
+if may_be_shared(settings.generate):
+
+    rule generate_part:
+        """
+        Sample {wildcards.contig} of part {wildcards.number} of {wildcards.jobs} of the synthetic
+        individuals with {wildcards.generator}
+        """
+        input:
+            model="results/models/{panel}/{generator}/{contig}.safetensors",
+            cohort=COHORT,
+        output:
+            part=temp(f"{PART}.safetensors"),
+        log:
+            "logs/generate_part/{panel}.{generator}.{contig}.{number}of{jobs}.log",
         benchmark:
-            "benchmarks/generate_part/{panel}.{generator}.{contig}.{number}.tsv"
+            "benchmarks/generate_part/{panel}.{generator}.{contig}.{number}of{jobs}.tsv"
         conda:
             "../../envs/torch.yaml"
         threads: 1
@@ -126,11 +144,10 @@ if settings.generate.jobs > 1:
             mem_mb=genotype_mem_mb,
             runtime=growing(240),
         params:
-            jobs=settings.generate.jobs,
             options=config_files.flags(settings.generate, leave_out=("jobs", "format")),
         shell:
             "genoloom generate --model {input.model:q} --cohort {input.cohort:q} "
-            "--part {wildcards.number}/{params.jobs} --out {output.part:q} {params.options} "
+            "--part {wildcards.number}/{wildcards.jobs} --out {output.part:q} {params.options} "
             "--threads {threads} --log {log:q}"
 
 
@@ -144,7 +161,7 @@ rule generate_haplotypes:
     input:
         model="results/models/{panel}/{generator}/{contig}.safetensors",
         cohort=COHORT,
-        parts=PARTS,
+        parts=shared(settings.generate, ".safetensors"),
     output:
         variants=f"results/synthetic/{{panel}}/{{generator}}/{{contig}}.{variants_suffix}",
         pgen="results/synthetic/{panel}/{generator}/{contig}.pgen",
@@ -173,22 +190,22 @@ rule generate_haplotypes:
 
 
 FASTA_SUFFIXES = (".fa.gz", ".fa.gz.fai", ".fa.gz.gzi")
-if settings.consensus.jobs > 1:
+if may_be_shared(settings.consensus):
 
     rule write_consensus_part:
         """
-        Write personal haplotype FASTA of part {wildcards.number} of the first {params.individuals}
-        synthetic individuals
+        Write personal haplotype FASTA of part {wildcards.number} of {wildcards.jobs} of the first
+        {params.individuals} synthetic individuals
         """
         input:
             variants=rules.generate_haplotypes.output.variants,
             reference=lambda wildcards: get_panel_row(wildcards).reference,
         output:
-            [temp(CONSENSUS_PART + suffix) for suffix in FASTA_SUFFIXES],
+            [temp(f"{PART}.consensus{suffix}") for suffix in FASTA_SUFFIXES],
         log:
-            "logs/write_consensus_part/{panel}.{generator}.{contig}.{number}.log",
+            "logs/write_consensus_part/{panel}.{generator}.{contig}.{number}of{jobs}.log",
         benchmark:
-            "benchmarks/write_consensus_part/{panel}.{generator}.{contig}.{number}.tsv"
+            "benchmarks/write_consensus_part/{panel}.{generator}.{contig}.{number}of{jobs}.tsv"
         conda:
             "../../envs/variants.yaml"
         threads: 1
@@ -197,10 +214,9 @@ if settings.consensus.jobs > 1:
             runtime=growing(120),
         params:
             individuals=settings.consensus.individuals,
-            jobs=settings.consensus.jobs,
         shell:
             "genoloom consensus --variants {input.variants:q} --reference {input.reference:q} "
-            "--part {wildcards.number}/{params.jobs} --out {output[0]:q} "
+            "--part {wildcards.number}/{wildcards.jobs} --out {output[0]:q} "
             "--individuals {params.individuals} --log {log:q}"
 
 
@@ -211,8 +227,8 @@ rule write_consensus:
     input:
         variants=rules.generate_haplotypes.output.variants,
         reference=lambda wildcards: get_panel_row(wildcards).reference,
-        parts=[f"{part}.fa.gz" for part in CONSENSUS_PARTS],
-        indexes=[f"{part}.fa.gz.fai" for part in CONSENSUS_PARTS],
+        parts=get_consensus_parts,
+        indexes=get_consensus_indexes,
     output:
         fasta="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz",
         fai="results/synthetic/{panel}/{generator}/{contig}.consensus.fa.gz.fai",

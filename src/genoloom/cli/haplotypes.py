@@ -196,21 +196,28 @@ class Part(click.ParamType):
     ".safetensors for --parts.",
 )
 @files_option("--parts", "parts", "Parts drawn by --part, in order; nothing is drawn. Repeat.")
+@click.option(
+    "--size",
+    is_flag=True,
+    help="Write a table of how many sites and individuals there are to --out; nothing is drawn.",
+)
 @seed_option
 @threads_option
 @section_options(options=config.GenerateOptions)
 @logged
-def generate(part, parts, **given):
+def generate(part, parts, size, **given):
     """Sample the haplotypes of a cohort on one contig.
 
     The option --jobs is for the workflow and changes nothing here.
     """
     from genoloom.stages.generate import generate as stage
-    from genoloom.stages.generate import generate_part
+    from genoloom.stages.generate import generate_part, write_size
 
-    if part and parts:
-        raise click.UsageError("--part and --parts exclude each other")
-    if part:
+    if [bool(part), bool(parts), size].count(True) > 1:
+        raise click.UsageError("--part, --parts and --size exclude each other")
+    if size:
+        write_size(**{name: given[name] for name in ("model", "cohort", "out")})
+    elif part:
         generate_part(part=part, **given)
     else:
         stage(parts=parts, **given)

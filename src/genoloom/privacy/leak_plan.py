@@ -2,6 +2,7 @@
 pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, inf, isinf
 
@@ -117,6 +118,7 @@ class Plan:
     remedies: dict
     spent: Leak
     measured: tuple[float, ...] = ()  # mu of what was measured of these individuals with noise
+    jobs: Sequence[dict] = ()  # of a study, by contig: how many jobs share it at each stage
 
     @property
     def lower_bound(self) -> tuple[float, float]:
@@ -176,7 +178,7 @@ class Plan:
             "what_would_pass": self.remedies,
             "modes": self.modes().record(),
             "cautions": list(CAUTIONS),
-        }
+        } | ({"jobs": list(self.jobs)} if self.jobs else {})
 
     def text(self) -> str:
         """What `genoloom plan` prints."""
@@ -202,8 +204,26 @@ class Plan:
         lines += ["", self.verdict, "", "What would pass, each alone:"]
         lines += [f"- {line}" for line in remedy_lines(self.remedies, question.max_auc)]
         lines += ["", *self.modes().lines()]
+        lines += _job_lines(self.jobs)
         lines += ["", "Read with care:", *(f"- {line}" for line in CAUTIONS)]
         return "\n".join(lines) + "\n"
+
+
+def _job_lines(jobs: Sequence[dict]) -> list[str]:
+    """The contigs that are several jobs, in words; nothing where there are none."""
+    columns = ("contig", "sites", "training", "generate", "consensus")
+    shared = [row for row in jobs if max(row[stage] for stage in columns[2:]) > 1]
+    if not shared:
+        return []
+    lines = [
+        "",
+        "Jobs of each generator on a contig, at most (training: of a transformer); other contigs "
+        "are one job:",
+    ]
+    return lines + [
+        "".join(f"{cell!s:>12}" for cell in row)
+        for row in (columns, *([row[name] for name in columns] for row in shared))
+    ]
 
 
 def remedy_lines(found: dict, max_auc: float) -> list[str]:

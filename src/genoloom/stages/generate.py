@@ -19,6 +19,7 @@ from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.drawn_parts import DrawnPart, write_part
 from genoloom.formats.pgen import PanelWriter, panel_files
 from genoloom.formats.provenance import Making, record_path
+from genoloom.formats.tables import write_table
 from genoloom.formats.tracts import write_tracts
 from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variants
 from genoloom.models.haplotype.admixture import Plan, check_populations, make_plan
@@ -119,6 +120,16 @@ def generate_part(
     with tempfile.TemporaryFile(dir=out.parent) as spool:
         bits = _sample(generator, plan, options.shard, spool, label, 8 * low, 8 * high)
         write_part(out, _made_for(record, *part), bits)
+
+
+def write_size(*, model: Path, cohort: Path, out: Path) -> None:
+    """Table of how many sites and individuals `generate` draws, from which the number of jobs
+    follows; nothing is drawn.
+    """
+    _, sites, _ = load_generator(model)
+    asked = having(cohort, read_cohort(cohort), sites)
+    size = {"sites": len(sites), "individuals": len(asked.individuals)}
+    write_table(out, list(size), [size])
 
 
 def _asked(

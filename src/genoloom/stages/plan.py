@@ -3,16 +3,19 @@
 import json
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from genoloom.config import Config
 from genoloom.config_files import load_study
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.privacy_budget import BUDGET, read_budget
+from genoloom.models.haplotype.windows import cut
 from genoloom.panel import HaplotypeView, Panel, haplotype_columns
 from genoloom.panels.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
 from genoloom.popgen.effective_sites import EffectiveSites
@@ -55,6 +58,7 @@ def plan(
     out: Path | None,
     parts: dict[str, tuple[int, int] | None] | None = None,
     budget: Path | None = None,
+    config: Config | None = None,
 ) -> Plan:
     """The plan of a cohort whose genotypes are there.
 
@@ -74,6 +78,8 @@ def plan(
         Contigs that are taken, with a region (1-based, both ends included) or None; all otherwise.
     budget : Path, optional
         What was measured of the same individuals with noise.
+    config : Config, optional
+        Of the study: how many jobs its contigs become.
     """
     earlier = _earlier(ledger)
     with tempfile.TemporaryDirectory(prefix="genoloom-") as scratch:
@@ -96,7 +102,8 @@ def plan(
             Group(name, _training(size, holdout), int(values[0]), (float(values[1]),) * 2)
         )
     cuts = [(cut, float(m)) for cut, (_, m) in zip(found.cuts, found.whole, strict=True)]
-    return _finish(groups, cuts, question, earlier, out, budget)
+    jobs = _jobs(genotypes.panels, question.synthetic or n, config) if config else []
+    return _finish(groups, cuts, question, earlier, out, budget, jobs)
 
 
 def plan_by_numbers(
@@ -145,6 +152,7 @@ def plan_study(*, directory: Path, panel: str | None) -> dict[str, Plan]:
             budget=directory / "results" / BUDGET.format(name),
             out=None,
             parts={row.contig: row.interval for row in rows},
+            config=study.config,
         )
     return plans
 
@@ -180,6 +188,27 @@ def _parts(panels: dict[str, Panel], parts: dict[str, tuple[int, int] | None]) -
     return found
 
 
+def _jobs(panels: dict[str, Panel], individuals: int, config: Config) -> list[dict]:
+    """How many jobs each contig becomes where jobs share it; of all its sites, so at most.
+
+    `training` is of a transformer.
+    """
+    found = []
+    for contig, panel in panels.items():
+        sites, scale = len(panel.sites), config.scale
+        of_consensus = min(individuals, config.consensus.individuals)
+        found.append(
+            {
+                "contig": contig,
+                "sites": sites,
+                "training": len(cut(panel.sites.position.astype(float), config.train.transformer)),
+                "generate": config.generate.jobs or scale.jobs(sites, individuals),
+                "consensus": config.consensus.jobs or scale.jobs(sites, of_consensus),
+            }
+        )
+    return found
+
+
 def _training(n: int, holdout: float) -> int:
     return max(1, round(n * (1 - holdout)))
 
@@ -191,6 +220,7 @@ def _finish(
     spent: Leak,
     out: Path | None,
     budget: Path | None,
+    jobs: Sequence[dict] = (),
 ) -> Plan:
     whole = groups[0]
     if whole.individuals < MIN_INDIVIDUALS:
@@ -203,7 +233,7 @@ def _finish(
         )
     ]
     measured = tuple(read_budget(budget).values()) if budget else ()
-    planned = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured)
+    planned = Plan(question, groups, rows, remedies(whole, cuts, question), spent, measured, jobs)
     if out is not None:
         with write_beside(out) as [part]:
             part.write_text(json.dumps(planned.record(), indent=2) + "\n")

@@ -18,7 +18,7 @@ from genoloom.panels.comparands import open_comparands
 from genoloom.ploidy import LENGTHS
 from genoloom.stages.cohort import make_cohort
 from genoloom.stages.consensus import consensus
-from genoloom.stages.generate import generate
+from genoloom.stages.generate import generate, write_size
 from genoloom.stages.prepare import prepare
 from genoloom.stages.split import split
 from genoloom.stages.train import train
@@ -309,5 +309,10 @@ def test_y_is_made_for_the_males_of_the_cohort(tmp_path):
     males = [r["individual"] for r in read_table(synthetic[0.5]) if r["sex"] == "male"]
     assert panel.individuals.id == males
     assert panel.haploid.all()
+    write_size(
+        model=asked["model"], cohort=synthetic[0.5], out=tmp_path / "size.tsv"
+    )  # fmt: skip
+    size = {"sites": str(len(panel.sites)), "individuals": str(len(males))}
+    assert read_table(tmp_path / "size.tsv") == [size]
     with pytest.raises(InputError, match="nobody is male"):
         generate(cohort=synthetic[1.0], out=tmp_path / "none.bcf", **asked)

@@ -126,6 +126,26 @@ def test_a_region_of_the_sheet_is_what_is_planned(tmp_path, demo_dir):
     assert 2 < found["whole"].groups[0].sites / found["part"].groups[0].sites < 10
 
 
+def test_a_study_says_how_many_jobs_its_contigs_become(tmp_path, demo_dir):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/panels.tsv").write_text(
+        f"panel\tcontig\tvariants\tregion\n"
+        f"whole\t20\t{demo_dir / DEMO}\t\npart\t20\t{demo_dir / DEMO}\t1000000-1010000\n"
+    )
+    settings = tmp_path / "config/config.yaml"
+    settings.write_text("{panels: config/panels.tsv, scale: {window: 1000}, cohort: {size: 4000}}")
+    found = plan_study(directory=tmp_path, panel=None)
+    [row] = found["whole"].record()["jobs"]
+    assert row["training"] == round(row["sites"] / 1000) > 1
+    assert row["generate"] == round(row["sites"] * 4000 / 1e6) > row["training"]
+    assert row["consensus"] == 1
+    assert f"{row['training']:>12}{row['generate']:>12}{1:>12}" in found["whole"].text()
+    assert "Jobs of" not in found["part"].text()
+    settings.write_text("panels: config/panels.tsv\n")
+    [row] = plan_study(directory=tmp_path, panel="whole")["whole"].jobs
+    assert (row["training"], row["generate"], row["consensus"]) == (1, 1, 1)
+
+
 def test_init_and_doctor_say_what_a_release_can_be(tmp_path, demo_dir):
     files = ["--variants", demo_dir / DEMO, "--samples", demo_dir / "samples.tsv"]
     for words in (["init", tmp_path, *files, "--name", "c"], ["doctor", "-C", tmp_path]):
