@@ -10,6 +10,7 @@ import math
 import resource
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,7 @@ from genoloom.training_config import TrainSections
 from genoloom.validation import verdicts
 from genoloom.validation.cohorts import Comparison, compare, match_sites
 from genoloom.validation.metric_ids import MetricId
+from genoloom.validation.metric_table import TABLE
 from genoloom.validation.rows import ALL, MetricRow
 from genoloom.validation.self_check import deal
 
@@ -201,26 +203,39 @@ def judge_model(case: Case, name: str, model: Path, panel: Path, table: Path) ->
     return [*others, own]
 
 
-def judge_samples(case: Case, name: str, samples: Path, panel: Path, table: Path) -> list[dict]:
+def judge_samples(
+    case: Case,
+    name: str,
+    samples: Path,
+    panel: Path,
+    table: Path,
+    metrics: Collection[str] = tuple(METRICS),
+    attacked: bool = True,
+) -> list[dict]:
     """Validate and audit the individuals at a prefix; rows of the reference, of the training
-    individuals and of them.
+    individuals and of them. `metrics` are keys of `METRICS`; without any nothing is validated.
     """
     fidelity, privacy = samples.with_name("fidelity.tsv"), samples.with_name("privacy.tsv")
     files = {"synthetic": [samples], "panels": [panel], "split": table}
+    rows: list[MetricRow] = []
+    own: dict = {"generator": name}
     with open_comparands(**files, **NO_FILES) as comparands:
         compared = {"name": name, "comparands": comparands, "baselines": [], "seed": case.seed}
-        options = ValidateOptions(n_permutations=case.arguments.n_permutations)
-        validate(**compared, out=fidelity, details=None, options=options)
-        private = samples.parent / "private" / "audit.tsv"
-        audit(**compared, out=private, public=privacy, options=AuditOptions(bootstrap=200))
-    rows = read_records(fidelity, MetricRow)
-    compared = next(r.n for r in rows if r.metric is METRICS["ld_r2"])
+        if metrics:
+            asked = {METRICS[name] for name in metrics}
+            options = ValidateOptions(n_permutations=case.arguments.n_permutations)
+            measured = tuple(metric for metric in TABLE if metric.name in asked)
+            validate(**compared, out=fidelity, details=None, options=options, table=measured)
+            rows = read_records(fidelity, MetricRow)
+            own["individuals"] = rows[0].n
+        if attacked:
+            private = samples.parent / "private" / "audit.tsv"
+            audit(**compared, out=private, public=privacy, options=AuditOptions(bootstrap=200))
+            own |= _attacks(read_records(privacy, AttackRow))
     return [
         {"generator": REFERENCE} | _metrics(rows, name, "reference"),
         {"generator": REAL} | _metrics(rows, verdicts.REAL, "value"),
-        {"generator": name, "individuals": compared}
-        | _metrics(rows, name, "value")
-        | _attacks(read_records(privacy, AttackRow)),
+        own | _metrics(rows, name, "value"),
     ]
 
 

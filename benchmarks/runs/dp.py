@@ -12,7 +12,8 @@ mosaic of them; individuals of the public population that is nearest to each of 
 FST); and, of the cohort alone and at each epsilon, `benchmarks.dp_baselines`. Noise is of the seed.
 `blocks` is how far frequencies of blocks of 16 sites are from the frequencies in the held-out
 individuals: the root of the squared distance of a block, mean over blocks and populations.
-`diplotypes` is the total variation of the diplotypes of pharmacogenes, mean over genes.
+`diplotypes` is the total variation of the diplotypes of pharmacogenes, mean over genes, and
+`diplotype_ratio` the largest ratio of it to that of the training individuals, of all populations.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from benchmarks.datasets import SETS
 from benchmarks.dp_baselines import BASELINES, draw_baseline
 from benchmarks.options import add_shared
 from benchmarks.runner import (
+    METRICS,
     NO_FILES,
     Case,
     judge_samples,
@@ -53,7 +55,7 @@ from genoloom.training_config import CopyingNetworkOptions, MatchedMosaicOptions
 DELTA = 1e-5
 BLOCK = 16  # sites
 COLUMNS = (
-    "cohort generator epsilon delta sites training public blocks diplotypes ld_r2 lost pca fst "
+    "cohort generator epsilon delta sites training public blocks diplotypes diplotype_ratio ld_r2 lost pca fst "
     "aats_holdout aats_synthetic classifier local_attack worst_attack chance attack"
 )
 
@@ -70,6 +72,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--private", type=int, help=text)
     parser.add_argument("--public", type=int, help="public individuals, at most")
     parser.add_argument("--only", nargs="+", help="rows whose names begin so")
+    parser.add_argument(
+        "--metrics", nargs="*", choices=METRICS, default=list(METRICS),
+        help="of fidelity (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--no-audit", action="store_true", help="no attacks")
     parser.add_argument(
         "--epsilons", type=float, nargs="+", default=[1, 3, 8], help="(default: 1 3 8)"
     )
@@ -157,12 +164,14 @@ def measure(case: Case) -> Iterator[dict]:
     }  # fmt: skip
 
     def judged(name: str, samples: Path, epsilon: float | None = None) -> list[dict]:
-        rows = judge_samples(case, name, samples, private, table)
+        asked = {"metrics": arguments.metrics, "attacked": not arguments.no_audit}
+        rows = judge_samples(case, name, samples, private, table, **asked)
         named = {"epsilon": epsilon, "delta": DELTA if epsilon else None}
         rows[-1] |= named | {"blocks": block_error(open_panel(samples), study.cohort, study.roles)}
         if "cyp" in case.set:
-            real, rows[-1]["diplotypes"] = _diplotypes(samples, private, table)
+            real, own, ratio = _diplotypes(samples, private, table)
             rows[-2]["diplotypes"] = real
+            rows[-1] |= {"diplotypes": own, "diplotype_ratio": ratio}
         return [common | row for row in rows]
 
     def asked(name: str, epsilon: float | None = None) -> bool:
@@ -321,16 +330,19 @@ def _nearest(trains: Panel, public: Panel) -> dict[str, str]:
     return {name: names[own + int(p)] for name, p in zip(names, apart.argmin(axis=1), strict=False)}
 
 
-def _diplotypes(samples: Path, private: Path, table: Path) -> tuple[float, float]:
+def _diplotypes(samples: Path, private: Path, table: Path) -> tuple[float, float, float]:
     """Total variation of diplotypes from the held-out individuals, mean over genes: of the
-    training and of the synthetic individuals.
+    training individuals, of the synthetic ones, and the largest ratio of the two in a population.
     """
     out = samples.with_name("star_alleles.tsv")
     files = {"synthetic": [samples], "panels": [private], "split": table, **NO_FILES}
     star_alleles(comparands=files, build="GRCh37", genes=None, out=out, calls=None)
-    found = [r for r in read_table(out) if r["metric"] == "diplotype_tv"]
-    own = {
-        data: [float(r["value"]) for r in found if r["data"] == data and r["population"] == "all"]
-        for data in ("real", "synthetic")
-    }
-    return float(np.mean(own["real"])), float(np.mean(own["synthetic"]))
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in read_table(out):
+        if row["metric"] == "diplotype_tv":
+            own = found.setdefault(row["population"], {"real": [], "synthetic": []})
+            own[row["data"]].append(float(row["value"]))
+    means = {name: (np.mean(x["real"]), np.mean(x["synthetic"])) for name, x in found.items()}
+    real, synthetic = means.pop("all")
+    ratio = max(own / real for real, own in means.values())
+    return float(real), float(synthetic), float(ratio)

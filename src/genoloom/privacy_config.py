@@ -1,12 +1,14 @@
 """Configuration of modes of privacy, of the audit, of the release gate and of `genoloom plan`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.config_section import Section, Share
 from genoloom.sequence_config import MAX_AUC
+
+Compared = Literal["public_individuals", "nearest_population", "public_mosaic", "private_twin"]
 
 
 class PrivacyOptions(Section):
@@ -50,6 +52,13 @@ class PrivacyOptions(Section):
         None,
         description="Their populations, under the cohort's names, such as 'IBS:0.5,GBR:0.5'; in "
         "place of cohort.populations, as size is of cohort.size.",
+    )
+    compared: list[Compared] = Field(
+        list(get_args(Compared)),
+        description="What the report shows next to data of modes public and statistics: public "
+        "individuals of the populations that represent the cohort's, or of the nearest ones, as if "
+        "they were synthetic; mosaics of them; and the same network with the cohort's own "
+        "haplotypes, without privacy.",
     )
 
 

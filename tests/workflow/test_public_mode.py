@@ -38,7 +38,8 @@ def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, reposi
     write_public_panel(place / "panel.json", record)
     for name in ("20.pgen", "20.pvar.zst", "20.psam"):
         (place / name).touch()
-    command = ["-n", "-p", "--snakefile", repository / "Snakefile", "release"]
+    compared = "results/validation/tiny/comparison/fidelity.tsv"
+    command = ["-n", "-p", "--snakefile", repository / "Snakefile", "release", compared]
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *map(str, command)],
         cwd=tiny_project, capture_output=True, text=True, check=False,
@@ -76,6 +77,10 @@ def test_what_makes_public_data_reads_no_file_of_the_cohort(tiny_project, reposi
         assert "--budget results/private/tiny/privacy_budget.json" in rest
         assert "--epsilon 3.0 --delta 1e-05 --noise secret" in rest
         assert re.search(f"genoloom train copying_network .*--statistics {measured}", said)
+    inputs, _ = jobs[compared]
+    for part in ("templates/tiny/20.pgen", "models/tiny/copying_network/20.safetensors"):
+        assert f"results/{part}" in inputs
+    assert re.search("genoloom panel compare .*--row private_twin --populations FIN:CEU,IBS", said)
     # none for what never saw the cohort, some for what did
     assert "results/private/tiny/copying_network/shadow" not in said
     assert "results/private/tiny/gan/shadow/0.safetensors" in said

@@ -313,6 +313,16 @@ def get_trait_files():
     return [str(sheet.parent / name) for name in sorted(filter(None, named))]
 
 
+# what is judged next to data of public individuals
+COMPARISON = "results/validation/{panel}/comparison/"
+
+
+def compares_with_public():
+    """Whether there are data in mode `public` or `statistics`, to show public individuals with."""
+    asked = settings.privacy.mode != "none" and bool(settings.privacy.compared)
+    return asked and "copying_network" in generators
+
+
 def get_report_inputs(wildcards):
     models = [
         f"results/models/{row.panel}/{generator}/{row.contig}{suffix}"
@@ -332,6 +342,9 @@ def get_report_inputs(wildcards):
         generator=generators,
         table=["fidelity.tsv", "details.json", "privacy.tsv", "leak.json"],
     )
+    if compares_with_public():
+        tables = [COMPARISON + name for name in ("fidelity.tsv", "privacy.tsv")]
+        haplotypes += expand(tables, panel=panels)
     sequences = expand(
         "results/validation/sequences/{set}/{generator}/{table}",
         set=sequence_sets,

@@ -54,6 +54,7 @@ rule write_report:
             + [f"--generator {name}" for name in generators]
             + [f"--sequence-set {name}" for name in sequence_sets]
             + [f"--sequence-generator {name}" for name in sequence_generators]
+            + ["--comparison"] * compares_with_public()
             + ["--utility"] * settings.utility.enabled
             + ["--effects"] * settings.treatment_effects.enabled
             + ["--star-alleles"] * settings.star_alleles.enabled

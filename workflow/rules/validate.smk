@@ -2,9 +2,10 @@
 Compare synthetic haplotypes with held-out real individuals.
 
 REQUIRED INPUTS   results/synthetic/{panel}/{generator}/{contig}.*, results/panels/{panel}/*,
-                  results/splits/{panel}.tsv
+                  results/splits/{panel}.tsv; in modes public and statistics also
+                  results/templates/{panel}/* and the models of copying_network
 OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, details.json,
-                  reference_values.json
+                  reference_values.json; in these modes results/validation/{panel}/comparison/*
 
 The first generator measures what real individuals score, for all generators of a panel.
 """
@@ -54,3 +55,49 @@ rule validate_haplotypes:
         "--split {input.split:q} {params.baselines} {params.reference_values} "
         "--out {output.table:q} "
         "--details {output.details:q} {params.options} --seed {params.seed} --log {log:q}"
+
+
+if compares_with_public():
+
+    rule compare_with_public:
+        """
+        Judge public individuals of {wildcards.panel}, mosaics of them, and what copying_network
+        makes of the cohort's own haplotypes
+          {params.rows} {params.labels}
+        """
+        input:
+            synthetic=pgens_of("results/synthetic/{panel}/copying_network"),
+            panel=get_cohort_pgens,
+            split="results/splits/{panel}.tsv",
+            templates=pgens_of("results/templates/{panel}"),
+            model=each_contig("results/models/{panel}/copying_network/{contig}.safetensors"),
+            reference_values="results/validation/{panel}/copying_network/reference_values.json",
+        output:
+            table=COMPARISON + "fidelity.tsv",
+            attacks=COMPARISON + "privacy.tsv",
+        log:
+            "logs/compare_with_public/{panel}.log",
+        benchmark:
+            "benchmarks/compare_with_public/{panel}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=training_mem_mb,
+            runtime=growing(240),
+        params:
+            synthetic=prefixes("--synthetic"),
+            panels=prefixes("--panel"),
+            templates=prefixes("--templates"),
+            models=each("--model", "model"),
+            rows=" ".join(f"--row {name}" for name in settings.privacy.compared),
+            labels=labels_flag,
+            validation=config_files.flags(settings.validate_),
+            audit=config_files.flags(settings.audit, leave_out=("recipient",)),
+            reference_values=each("--reference-values", "reference_values"),
+            seed=panel_seed("validate"),
+        shell:
+            "genoloom panel compare {params.synthetic} {params.panels} --split {input.split:q} "
+            "{params.templates} {params.models} {params.rows} {params.labels} "
+            "{params.reference_values} --out {output.table:q} --public {output.attacks:q} "
+            "{params.validation} {params.audit} --seed {params.seed} --log {log:q}"

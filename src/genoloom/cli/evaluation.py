@@ -187,6 +187,9 @@ def release():
 @_shown("--sequence-set", "sequence_sets", "Sequence set")
 @_shown("--sequence-generator", "sequence_generators", "Sequence generator")
 @file_option("--out", "HTML file to write.")
+@click.option(
+    "--comparison", is_flag=True, help="Show what `genoloom panel compare` wrote of each panel."
+)
 @click.option("--utility", is_flag=True, help="Show the utility of each haplotype generator.")
 @click.option("--effects", is_flag=True, help="Show treatment effects of planted trials.")
 @click.option("--star-alleles", is_flag=True, help="Show star alleles of pharmacogenes.")

@@ -1,5 +1,7 @@
 """The commands around public panels."""
 
+from typing import get_args
+
 import click
 
 from genoloom import config
@@ -12,7 +14,9 @@ from genoloom.cli.options import (
     calls,
     default_option,
     file_option,
+    files_option,
     logged,
+    models_option,
     panels_option,
     reference_option,
     renamed_option,
@@ -21,6 +25,7 @@ from genoloom.cli.options import (
     seed_option,
     split_option,
 )
+from genoloom.privacy_config import Compared
 
 folder_option = default_option(
     "--folder",
@@ -28,6 +33,8 @@ folder_option = default_option(
     default="public_panels",
     help="Folder of registered panels.",
 )
+
+COMPARED = get_args(Compared)
 
 
 @click.group(cls=OrderedGroup)
@@ -139,3 +146,49 @@ def panel_match():
 @calls("stages.cohort_statistics:measure_cohort")
 def panel_measure():
     """Measure a cohort against templates, with noise: all that mode statistics knows of it."""
+
+
+@panel.command("compare")
+@files_option(
+    "--synthetic",
+    "synthetic",
+    "Prefix of the synthetic individuals (PGEN), one for each contig. Repeat.",
+    PREFIX,
+    required=True,
+)
+@panels_option
+@split_option
+@click.option(
+    "--templates",
+    type=PREFIX,
+    multiple=True,
+    required=True,
+    callback=as_list,
+    help="Templates of `genoloom panel match`, a prefix for each contig. Repeat.",
+)
+@models_option
+@file_option("--out", "Fidelity table to write.")
+@file_option("--public", "Table of attacks to write.")
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    default=COMPARED,
+    type=click.Choice(COMPARED),
+    callback=as_list,
+    help="What to judge. Repeat; [default: all]",
+)
+@click.option(
+    "--populations",
+    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
+)
+@file_option(
+    "--reference-values", "reference_values.json of the synthetic individuals.", required=False
+)
+@seed_option
+@section_options(validate_options=config.ValidateOptions, audit_options=config.AuditOptions)
+@calls("pipelines.public_comparison:compare_public")
+def panel_compare():
+    """Judge what a report shows next to data of a privacy mode: public individuals as if they were
+    synthetic, mosaics of them, and the same network with the cohort's own haplotypes.
+    """

@@ -17,7 +17,7 @@ from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype import COMPARED, generator_class
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.models.haplotype.training_data import overlaps_of, training_haplotypes
-from genoloom.panel import Individuals, Panel
+from genoloom.panel import Individuals, Panel, Sites
 from genoloom.panels.comparands import RealFiles, open_real, source_files
 from genoloom.panels.genotypes import UNKNOWN, GenotypeFiles
 from genoloom.privacy_config import AuditOptions
@@ -244,17 +244,28 @@ def _sample(
     seed: int,
 ) -> Panel:
     """Fit a baseline to one contig and write its individuals to a temporary panel."""
-    data = training_haplotypes(training, 0.1, seed)
-    generator.fit(data, None)
+    generator.fit(training_haplotypes(training, 0.1, seed), None)
     generator.overlaps = overlaps_of(training)
-    population = np.repeat([data.population_names.index(p) for p in individuals.population], 2)
+    return draw_panel(generator, training.sites, individuals, prefix, seed)
+
+
+def draw_panel(
+    generator: HaplotypeGenerator,
+    sites: Sites,
+    individuals: Individuals,
+    prefix: Path,
+    seed: int,
+) -> Panel:
+    """Individuals of a generator, at its sites, as a panel with this prefix."""
+    known = generator.population_names
+    population = np.repeat([known.index(p) for p in individuals.population], 2)
     request = SampleRequest(
         population,
         row_seeds(seed, [f"{individual} {h}" for individual in individuals.id for h in (1, 2)]),
     )
-    with PanelWriter(prefix, individuals, training.sites.contig) as writer:
+    with PanelWriter(prefix, individuals, sites.contig) as writer:
         start = 0
         for alleles in generator.draw(request):
-            writer.append(training.sites.take(slice(start, start + len(alleles))), alleles)
+            writer.append(sites.take(slice(start, start + len(alleles))), alleles)
             start += len(alleles)
     return open_panel(prefix)

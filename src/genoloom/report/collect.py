@@ -23,6 +23,7 @@ from genoloom.report.data import (
     use_grades,
 )
 from genoloom.report.first_screen import cohort_leak, headline, may_leave, sequence_headline
+from genoloom.report.modes import mode_rows
 from genoloom.report.summary import summarise_panel, summarise_set
 from genoloom.report.words import dominates, fidelity_reasons, mosaics, placed, privacy_reasons
 from genoloom.task_rows import EffectRow, StarRow, TaskRow
@@ -106,6 +107,7 @@ def _panel(panel: PanelData) -> DataSet:
         utility=tasks,
         effects=effects,
         star_alleles=stars,
+        modes=mode_rows(panel.models, judgements, metrics),
         provenance=[*map(_of_model, panel.models), *_of_plots(panel.details)],
     )
 

@@ -193,6 +193,34 @@ class Judgement(Part):
     privacy_reasons: list[str] = []
 
 
+class ModeRow(Part):
+    """What a generator, or a row to compare with, may tell of an individual of the cohort, and how
+    faithful it is.
+    """
+
+    generator: str
+    help: str = Field(description="What it is, in one line.")
+    epsilon: float | None = Field(
+        None,
+        description="Epsilon of differential privacy; 0: nothing of the genotypes of the cohort is "
+        "in the data. null: no guarantee.",
+    )
+    delta: float | None = None
+    permitted_auc: float | None = Field(
+        None, description="Largest AUC that the guarantee permits to any attack."
+    )
+    permitted_rate: float | None = Field(
+        None, description="The same of the true positives at 1 % false positives."
+    )
+    worst_attack: float | None = None
+    worst_attack_low: float | None = None
+    worst_attack_high: float | None = None
+    classifier_auc: float | None = None
+    ld_r2_correlation: float | None = None
+    pca_distance: float | None = None
+    fst_matrix_error: float | None = None
+
+
 class Remedies(Part):
     """What would keep the unavoidable AUC within the limit, each alone; as in `genoloom plan`."""
 
@@ -248,6 +276,9 @@ class DataSet(Part):
     utility: list[TaskMetric] = Field([], description="Where the tasks were run.")
     effects: list[EffectMetric] = Field([], description="Where planted trials were run.")
     star_alleles: list[StarMetric] = Field([], description="Where star alleles were called.")
+    modes: list[ModeRow] = Field(
+        [], description="Where data are of a privacy mode; the smallest epsilon first."
+    )
     provenance: list[Provenance] = []
 
 

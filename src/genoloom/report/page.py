@@ -12,6 +12,7 @@ from genoloom.report import plots as draw
 from genoloom.report.bars import FITNESS_MARKS, badges, bar, scale_end, ticks
 from genoloom.report.collect import PanelData, SequenceData
 from genoloom.report.data import Attack, DataSet, Metric, ReportData
+from genoloom.report.modes import frontier
 from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
 from genoloom.report.utility import utility_view
 from genoloom.report.words import (
@@ -36,10 +37,26 @@ SEQUENCE_HEADINGS = {
     "kmer6_auc": "6-mer classifier AUC", "cnn_auc": "convolutional classifier AUC",
     "worst_attack": "worst attack AUC", "fidelity": "fidelity", "privacy": "privacy",
 }  # fmt: skip
+MODE_HEADINGS = {
+    "generator": "data", "epsilon": "epsilon", "permitted_auc": "AUC permitted",
+    "permitted_rate": "true positives permitted", "worst_attack": "worst attack AUC",
+    "classifier_auc": "classifier AUC", "ld_r2_correlation": "LD r² correlation",
+    "pca_distance": "PCA distance", "fst_matrix_error": "FST error",
+}  # fmt: skip
+MODE_HELP = {
+    "epsilon": "Of differential privacy, for all genotypes of an individual; 0: nothing of the "
+    "cohort's genotypes is in the data",
+    "permitted_auc": "Largest AUC that the guarantee permits to any attack, with any knowledge",
+    "permitted_rate": "Largest share of training individuals that any attack finds at 1 % false "
+    "positives",
+}
 BINS = "~bins"  # the tab of frequency bins and windows, next to the tabs of populations
 GUIDE = {
     "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does "
     "as well. Bars: 95 % intervals over individuals.",
+    "frontier": "Good: low in both. The line is the largest AUC that epsilon permits to any attack; "
+    "data of which nothing of the cohort is known are left of it, data without a guarantee right. "
+    "Other epsilons are not tried: each would be measured of the cohort, and count.",
     "decay": "Good: the line lies on that of the holdout individuals at every distance.",
     "spectrum": "Good: the markers are on the bars. Too few in the first columns means that rare "
     "variants were lost.",
@@ -104,6 +121,7 @@ def render(
         sets=views["sequences"],
         haplotype_headings=HAPLOTYPE_HEADINGS,
         sequence_headings=SEQUENCE_HEADINGS,
+        mode_headings=MODE_HEADINGS,
     )
     return page, _plots(views)
 
@@ -137,6 +155,8 @@ def help_of(column: str) -> str:
     """What a column of the summary says, in one line."""
     if column == "worst_attack":
         return AttackId.WORST.help
+    if column in MODE_HELP:
+        return MODE_HELP[column]
     return MetricId(column).help if column in tuple(MetricId) else ""
 
 
@@ -162,24 +182,32 @@ def _first_view(data: DataSet) -> dict:
         ]
         for role in Role
     }
-    baselines = [block for block in blocks["baseline"] if block["bar"]]
+    others = [*blocks[Role.BASELINE], *blocks[Role.COMPARISON]]
+    baselines = [block for block in others if block["bar"]]
     return {"cards": blocks["generator"], "baselines": baselines, "ticks": ticks(top)}
 
 
 def _panel_view(data: DataSet, panel: PanelData) -> dict:
     roles = {j.generator: j.role for j in data.judgements}
-    drawn = draw.styles({name: roles[name] for name in panel.details})
+    shown = {name: role for name, role in roles.items() if role in tuple(Role) and name != REAL}
+    drawn = draw.styles({name: shown[name] for name in panel.details} | shown)
     phased = {name: own for name, own in panel.details.items() if own.get("phased", True)}
     shared = {"trade_off": draw.trade_off(data.judgements, drawn, data.leak)}
     if phased:
         shared["decay"] = draw.decay(phased, drawn)
     shared["spectrum"] = draw.spectrum(panel.details, drawn)
+    if data.modes:
+        of_holdout = next(
+            (m.reference for m in data.metrics if m.metric == MetricId.CLASSIFIER_AUC), None
+        )
+        shared["frontier"] = frontier(data.modes, data.judgements, drawn, of_holdout)
     learned = [name for name, role in roles.items() if role == Role.GENERATOR]
     return {
         "name": panel.name,
         "data": data,
         "first": _first_view(data),
         "guides": guide_rows(data, list(HAPLOTYPE_HEADINGS)),
+        "mode_guides": guide_rows(data, list(MODE_HEADINGS)),
         "summary": summarise_panel(panel.name, panel.fidelity, panel.privacy),
         "shared": shared,
         "generators": [_generator_view(panel, name) for name in learned],

@@ -163,10 +163,13 @@ def _summary_row(
         ),
         None,
     )
-    audited = attack.verdict if attack else "" if name == REAL else Verdict.NOT_RUN
+    role = own[0].role if own else ""
+    # nothing to attack: real individuals are the yardstick, public ones are not of the cohort
+    without = name == REAL or role == Role.COMPARISON
+    audited = attack.verdict if attack else "" if without else Verdict.NOT_RUN
     return {
         "generator": name,
-        "role": own[0].role if own else "",
+        "role": role,
         **{metric: value.get(metric) for metric in metrics},
         "worst_attack": number(attack.value) if attack else None,
         "worst_attack_low": number(attack.low) if attack else None,

@@ -24,7 +24,7 @@ from genoloom.report.summary import (
     summary_text,
 )
 from genoloom.task_rows import EffectRow, StarRow, TaskRow
-from genoloom.validation.rows import MetricRow
+from genoloom.validation.rows import MetricRow, own_rows
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ def report(
     sequence_sets: list[str],
     sequence_generators: list[str],
     out: Path,
+    comparison: bool = False,
     utility: bool = False,
     effects: bool = False,
     star_alleles: bool = False,
@@ -58,6 +59,8 @@ def report(
         Directory of the workflow's results, laid out as in docs/architecture.md.
     panels, generators, sequence_sets, sequence_generators : list of str
         What to show; baselines first.
+    comparison : bool
+        Also show what `genoloom panel compare` wrote of each panel.
     utility, effects, star_alleles : bool
         Also show what `genoloom utility`, `genoloom treatment-effects` and `genoloom star-alleles`
         wrote for each generator.
@@ -69,7 +72,7 @@ def report(
     """
     asked = {"utility": utility, "effects": effects, "star_alleles": star_alleles}
     tasks = {name: generators if wanted else [] for name, wanted in asked.items()}
-    shown = [_panel(results, panel, generators, tasks) for panel in panels]
+    shown = [_panel(results, panel, generators, tasks, comparison) for panel in panels]
     sets = [_set(results, name, sequence_generators) for name in sequence_sets]
     numbers = collect(shown, sets)
     tables = [summarise_panel(panel.name, panel.fidelity, panel.privacy) for panel in shown]
@@ -113,10 +116,22 @@ def _write_plots(folder: Path, plots: dict[str, str]) -> None:
 
 
 def _panel(
-    results: Path, panel: str, generators: list[str], tasks: dict[str, list[str]]
+    results: Path,
+    panel: str,
+    generators: list[str],
+    tasks: dict[str, list[str]],
+    comparison: bool,
 ) -> PanelData:
     """`tasks`: by the name of its table, the generators that a task is shown of."""
     place = results / "validation" / panel
+    fidelity = {name: _table(place / name / "fidelity.tsv", MetricRow) for name in generators}
+    privacy = {name: _table(place / name / "privacy.tsv", AttackRow) for name in generators}
+    if comparison:
+        rows = _table(place / "comparison" / "fidelity.tsv", MetricRow)
+        attacks = _table(place / "comparison" / "privacy.tsv", AttackRow)
+        names = dict.fromkeys(row.generator for row in rows)
+        fidelity |= {name: own_rows([rows], [name]) for name in names}
+        privacy |= {name: own_rows([attacks], [name]) for name in names}
     tables = {
         task: {name: _table(place / name / f"{task}.tsv", TASK_ROWS[task]) for name in own}
         for task, own in tasks.items()
@@ -124,8 +139,8 @@ def _panel(
     models = {name: results / "models" / panel / name for name in generators}
     return PanelData(
         name=panel,
-        fidelity={name: _table(place / name / "fidelity.tsv", MetricRow) for name in generators},
-        privacy={name: _table(place / name / "privacy.tsv", AttackRow) for name in generators},
+        fidelity=fidelity,
+        privacy=privacy,
         details={name: _json(place / name / "details.json") for name in generators},
         leak={name: _json(place / name / "leak.json") for name in generators},
         history={

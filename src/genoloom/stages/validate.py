@@ -133,6 +133,7 @@ def validate(
     role: Role | None = None,
     sources: Mapping[str, Path] | None = None,
     reference_values: Path | None = None,
+    table: tuple[Metric, ...] = TABLE,
 ) -> None:
     """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
     plots. Next to the table is `reference_values.json`: what real individuals score.
@@ -153,6 +154,8 @@ def validate(
         The file of another generator. Where it is of the same individuals and options, the real
         ones are not measured again: the table is the same with and without it, and the file next
         to the table a copy.
+    table : tuple of Metric
+        The metrics to measure. Switch errors are measured next to all of them only.
 
     Raises
     ------
@@ -177,7 +180,7 @@ def validate(
         own_key = _key(diploids, of_diploids, options, seed)
         key = hashlib.sha256(f"{key} {own_key}".encode()).hexdigest()
     known = read_reference_values(reference_values, key) if reference_values else None
-    measured, data = _measure(name, comparands, individuals, options, seed, known)
+    measured, data = _measure(name, comparands, individuals, options, seed, known, table)
     if of_diploids is not None:
         log.info(
             "%s: metrics of genotypes are those of %s each who have two haplotypes",
@@ -187,7 +190,7 @@ def validate(
         found = {m.metric.name: replace(m, n=of_diploids.n) for m in own}
         measured = [found.get(m.metric.name, m) for m in measured]
     scores = [m.real_score() for m in measured]
-    if options.phaser != "none" and comparands.phased and comparands.diploid:
+    if table is TABLE and options.phaser != "none" and comparands.phased and comparands.diploid:
         measured.append(
             measure_switch_errors(comparands.pairs, individuals, derive_seed(seed, "phaser"))
         )

@@ -45,6 +45,7 @@ a half below 0.4, is `overfitted`: real rows lie on synthetic ones, as they do a
 import math
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from typing import Self
 
 import numpy as np
 from scipy.special import stdtrit
@@ -76,6 +77,38 @@ class Role(StrEnum):
 
     GENERATOR = "generator"
     BASELINE = "baseline"
+    COMPARISON = "comparison"
+
+
+class ComparisonRow(StrEnum):
+    """What is shown next to data of a privacy mode; `help` says what it is."""
+
+    help: str
+
+    def __new__(cls, value: str, help_text: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_, member.help = value, help_text
+        return member
+
+    PUBLIC = (
+        "public_individuals",
+        "Individuals of the public populations that represent the cohort's, as if they were "
+        "synthetic.",
+    )
+    NEAREST = (
+        "nearest_population",
+        "Individuals of the public populations that are nearest to the cohort's by FST, as if they "
+        "were synthetic; missing where these are the ones that represent it.",
+    )
+    MOSAIC = (
+        "public_mosaic",
+        "Mosaics of these public individuals: pieces of their haplotypes (matched_mosaic).",
+    )
+    TWIN = (
+        "private_twin",
+        "Without privacy: the same network, whose templates are the training individuals (mode "
+        "none).",
+    )
 
 
 class MetricType(StrEnum):

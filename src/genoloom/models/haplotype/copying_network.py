@@ -151,7 +151,17 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             asked = sorted(self.reweighting.stands_for.items())
             self._know({label: name for label, name in asked if label not in known})
         if options.anchor:
-            self._anchor(run, np.argsort(place))
+            self._anchor(run.seed, np.argsort(place))
+
+    def over(self, data: TrainingHaplotypes, seed: int) -> "CopyingNetworkGenerator":
+        """The same network with other templates, and anchors of their own, at the same sites."""
+        other = type(self)(self.options)
+        other._begin(data)
+        other.network, other.weights = self.network, self.weights
+        other.panel, place = other._collect(data, np.arange(len(data.population)))
+        if self.options.anchor:
+            other._anchor(seed, np.argsort(place))
+        return other
 
     def anchor_to(self, reweighting: Reweighting) -> None:
         """Let draws of populations have the frequencies of weighted templates. One that the
@@ -241,11 +251,11 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
-    def _anchor(self, run: "TrainingRun", order: np.ndarray) -> None:
+    def _anchor(self, seed: int, order: np.ndarray) -> None:
         """Find the factors that keep the frequencies of the templates, on a pilot cohort. `order`:
         which training haplotype each template is.
         """
-        panel, rng = self.panel, np.random.default_rng(derive_seed(run.seed, "pilot"))
+        panel, rng = self.panel, np.random.default_rng(derive_seed(seed, "pilot"))
         further = np.arange(panel.n_populations - len(self.stands_for), panel.n_populations)
         population = pilot_populations(np.append(panel.population, further), rng)
         told = self.reweighting
