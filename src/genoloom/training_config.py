@@ -392,6 +392,14 @@ class CopyingNetworkOptions(Section):
         description="Smallest number of templates that must equal a haplotype on its last sites "
         "and carry a token; fewer are not counted. More than 1 lowers the likelihood.",
     )
+    groups: int = Field(
+        32,
+        ge=1,
+        description="Most groups of templates with alike whole haplotypes per population; each "
+        "synthetic haplotype is drawn in one of them, which keeps what a haplotype is "
+        "like along a contig. There is one for every 150 templates; 1 has none. "
+        "Likelihoods do not depend on it.",
+    )
     width: int = Field(32, ge=8, multiple_of=8, description="Width of the network.")
     learning_rate: float = learning_rate_field(1e-2)
     temperature: float | None = Field(

@@ -11,7 +11,7 @@ and in templates. A small network, the same at every position and for every toke
 values into the chance pi of each token. The block is the token seen through mutations of single
 alleles, whose chances are counted where templates differ from their nearest token. So all
 probabilities sum to one, the likelihood is exact, and missing calls drop out. Draws at temperature
-1 without anchors are from the very same model.
+1 without groups and anchors are from the very same model.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
 counts: the few thousand weights cannot memorise an individual, and the same weights serve any other
@@ -49,6 +49,7 @@ from genoloom.models.haplotype.blocks import choose_block
 from genoloom.models.haplotype.copying_imputation import impute_rows
 from genoloom.models.haplotype.copying_state import CopyingState
 from genoloom.models.haplotype.copying_weights import PREFIX, compiled, declare_weights
+from genoloom.models.haplotype.groups import Groups, divide, draw_groups
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.haplotype.particles import BLOCK_DRAWS, Imputation
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
@@ -122,6 +123,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def __init__(self, options: CopyingNetworkOptions):
         super().__init__(options)
         self.anchors: Anchors | None = None
+        self.groups: Groups
         self.reweighting: Reweighting | None = None
         self.stands_for: dict[str, str] = {}
 
@@ -143,7 +145,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             block = options.block_size
         self.options = options = options.model_copy(update={"block_size": block})
         self._train(data, fitted, validation, run)
-        self.panel, place = self._collect(data, np.arange(len(data.population)))
+        everybody = np.arange(len(data.population))
+        self.panel, self.groups, order = self._collect(data, everybody, run.seed)
         if options.temperature is None:
             self.options = options.model_copy(update={"temperature": self._temperature(run)})
         if self.reweighting is not None:
@@ -151,16 +154,17 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             asked = sorted(self.reweighting.stands_for.items())
             self._know({label: name for label, name in asked if label not in known})
         if options.anchor:
-            self._anchor(run.seed, np.argsort(place))
+            self._anchor(run.seed, order)
 
     def over(self, data: TrainingHaplotypes, seed: int) -> "CopyingNetworkGenerator":
         """The same network with other templates, and anchors of their own, at the same sites."""
         other = type(self)(self.options)
         other._begin(data)
         other.network, other.weights = self.network, self.weights
-        other.panel, place = other._collect(data, np.arange(len(data.population)))
+        everybody = np.arange(len(data.population))
+        other.panel, other.groups, order = other._collect(data, everybody, seed)
         if self.options.anchor:
-            other._anchor(seed, np.argsort(place))
+            other._anchor(seed, order)
         return other
 
     def anchor_to(self, reweighting: Reweighting) -> None:
@@ -195,12 +199,20 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         from genoloom.training.run import schedule_of, train
 
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
-        panel, place = self._collect(data, fitted)
-        own = _own(place, fitted // 2 if data.individual is None else data.individual[fitted])
+        panel, groups, order = self._collect(data, fitted, run.seed)
+        place = np.argsort(order)
+        own = learning.own_templates(
+            place, fitted // 2 if data.individual is None else data.individual[fitted]
+        )
         source, told = (
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
+        # a group is asked for as a population is, and distinguished from it by its size
+        divided = groups.drawn_by(panel)[0]
         trained = learning.gather(panel, source, data.population[fitted], own, learning.PAIRS, rng)
+        trained += learning.gather(
+            divided, source, groups.of[place], own, learning.GROUP_PAIRS, rng
+        )
         examples = learning.gather(
             panel, told, data.population[validation], None, learning.VALIDATION_PAIRS, rng
         )
@@ -221,17 +233,18 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.network, self.weights = network, compiled(network)
 
     def _collect(
-        self, data: TrainingHaplotypes, rows: np.ndarray
-    ) -> tuple[TemplatePanel, np.ndarray]:
-        """Templates from some of the haplotypes, and where each of these is among them."""
+        self, data: TrainingHaplotypes, rows: np.ndarray, seed: int
+    ) -> tuple[TemplatePanel, Groups, np.ndarray]:
+        """Templates from some of the haplotypes, their groups, and which haplotype each is."""
+        options = self.options
         panel, order = TemplatePanel.collect(
             HaplotypeView(data.haplotypes, haplotypes=rows), data.population[rows],
             len(self.population_names),
-            block=self.options.block_size, vocabulary_size=self.options.vocabulary_size,
-            carriers=self.options.min_token_carriers,
-            match_carriers=self.options.match_carriers,
+            block=options.block_size, vocabulary_size=options.vocabulary_size,
+            carriers=options.min_token_carriers, match_carriers=options.match_carriers,
         )  # fmt: skip
-        return panel, np.argsort(order)
+        panel, groups, by = divide(panel, options.groups, derive_seed(seed, "groups"))
+        return panel, groups, order[by]
 
     def _temperature(self, run: "TrainingRun") -> float:
         """The temperature that the templates call for, by some of them along the first blocks."""
@@ -296,7 +309,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     ) -> Iterator[np.ndarray]:
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block_size
-        state = CopyingState(self.panel, request.population)
+        panel, population = self.groups.drawn_by(self.panel)
+        drawn_in = draw_groups(panel, population, request.population, request.seed)
+        state = CopyingState(panel, drawn_in)
         step = min(
             YIELDED_BLOCKS,
             max(1, COUNTS // (self.panel.n_templates * self.options.vocabulary_size)),
@@ -316,9 +331,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 if isinstance(anchors, Pilot):
                     factors = anchors.find(
                         first + low, self._chances(state, temperature), request.population
-                    )[None]
+                    )[None, population]
                 elif anchors is not None:
-                    factors = anchors.factors[first:stop]
+                    factors = anchors.factors[first:stop, population]
                 drawn[some] = state.draw(
                     self.weights, temperature, factors, uniforms[some], mutations[some]
                 )
@@ -433,7 +448,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         templates, _ = self.panel.haplotypes.state()
         arrays = {f"{PREFIX}{name}": values for name, values in self.network.items()}
-        arrays |= templates | {"population": self.panel.population}
+        arrays |= templates | {"population": self.panel.population, "group": self.groups.of}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
         told = {"stands_for": self.stands_for} if self.stands_for else {}
@@ -447,6 +462,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             raise DeclarationError(f"there are more than {MOST_TEMPLATES} templates")
         own = P - len(words.stands_for)
         arrays.expect("population", "int64", n_templates, low=0, high=own - 1, least_step=0)
+        arrays.expect("group", "int64", n_templates, low=0, high=n_templates - 1, least_step=0)
         declare_weights(arrays, options.width)
         if options.anchor:
             Anchors.declare(
@@ -466,6 +482,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             len(generator.population_names), options.block_size,
             options.vocabulary_size, options.min_token_carriers, options.match_carriers,
         )  # fmt: skip
+        generator.groups = Groups.among(arrays["group"], arrays["population"])
         generator._know(stands_for)
         generator.anchors = Anchors.from_arrays(arrays)
         generator._take(
@@ -476,14 +493,3 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             }
         )
         return generator
-
-
-def _own(place: np.ndarray, individual: np.ndarray) -> np.ndarray:
-    """Places among the templates of both haplotypes of each row's individual, int64 (n, 2); -1 for
-    the second of who is haploid. `individual` is rising.
-    """
-    _, first, of, copies = np.unique(
-        individual, return_index=True, return_inverse=True, return_counts=True
-    )
-    last = first + copies - 1
-    return np.stack([place[first], np.where(copies == 2, place[last], -1)], axis=1)[of]

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # (row, block) pairs that are kept to train on, and most rows among them
 PAIRS, ROWS = 262_144, 2048
+GROUP_PAIRS = PAIRS // 4  # those that ask with a group in place of a population
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
 VALIDATION_PAIRS = 65_536
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
@@ -125,6 +126,17 @@ def gather(
     return found
 
 
+def own_templates(place: np.ndarray, individual: np.ndarray) -> np.ndarray:
+    """Places among the templates of both haplotypes of each row's individual, int64 (n, 2); -1 for
+    the second of who is haploid. `individual` is rising.
+    """
+    _, first, of, copies = np.unique(
+        individual, return_index=True, return_inverse=True, return_counts=True
+    )
+    last = first + copies - 1
+    return np.stack([place[first], np.where(copies == 2, place[last], -1)], axis=1)[of]
+
+
 def _pairs(state: CopyingState, bits: np.ndarray, called: np.ndarray, sites: int) -> BlockPairs:
     f, h, others = state.features()
     usable = others >= np.minimum(others.max(axis=1, keepdims=True), state.panel.carriers)
@@ -174,9 +186,12 @@ class CopyingTraining(AveragedTraining):
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
-        chosen = rng.choice(len(self.trained), min(BLOCKS_A_STEP, len(self.trained)), replace=False)
+        rows = np.array([len(block.row) for block in self.trained])
+        chosen = rng.choice(
+            len(rows), min(BLOCKS_A_STEP, len(rows)), replace=False, p=rows / rows.sum()
+        )
         blocks = [self.trained[k] for k in chosen]
-        n = min(ROWS_A_STEP, len(blocks[0].row))  # all blocks of a stretch have as many rows
+        n = min(ROWS_A_STEP, rows[chosen].min())
         rows = [torch.from_numpy(rng.choice(len(b.row), n, replace=False)) for b in blocks]
 
         def loss_of(some: slice) -> torch.Tensor:

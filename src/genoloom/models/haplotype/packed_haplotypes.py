@@ -67,6 +67,12 @@ class PackedHaplotypes:
             else alleles
         )
 
+    def ones_at(self, variants: np.ndarray) -> np.ndarray:
+        """Whether haplotypes carry the alternate alleles of some variants, uint8 (n,
+        n_haplotypes).
+        """
+        return (self.ones[variants // 8] >> _BITS[variants % 8, None]) & 1
+
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """Arrays and description for the model file."""
         return {"ones": self.ones, "called": self.called}, {"n_variants": self.n_variants}

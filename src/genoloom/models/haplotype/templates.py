@@ -1,7 +1,7 @@
 """Haplotypes that others are copied from: their distinct blocks, block by block."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -111,19 +111,21 @@ class TemplatePanel:
                 remedy="train on fewer individuals, or give a smaller public panel",
             )  # fmt: skip
         order = np.argsort(population, kind="stable")
-        packed = PackedHaplotypes.pack(source, fill=True)
-        packed = PackedHaplotypes(
-            packed.n_variants, np.ascontiguousarray(packed.ones[:, order]), packed.called
+        panel = cls(
+            PackedHaplotypes.pack(source, fill=True), population, n_populations, block,
+            vocabulary_size, carriers, match_carriers,
+        )  # fmt: skip
+        return panel.reordered(order), order
+
+    def reordered(self, order: np.ndarray) -> "TemplatePanel":
+        """The same templates in another order, that of their populations as well."""
+        packed = self.haplotypes
+        ones = np.ascontiguousarray(packed.ones[:, order])
+        return replace(
+            self,
+            haplotypes=PackedHaplotypes(packed.n_variants, ones, packed.called),
+            population=self.population[order],
         )
-        return cls(
-            packed,
-            population[order],
-            n_populations,
-            block,
-            vocabulary_size,
-            carriers,
-            match_carriers,
-        ), order
 
     @property
     def n_templates(self) -> int:
