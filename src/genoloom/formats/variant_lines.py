@@ -24,6 +24,7 @@ _GT = re.compile(rb"##FORMAT=<ID=GT,Number=1,Type=String[,>]")
 _SETS = re.compile(rb"##FORMAT=<ID=PSL?,")
 # eight columns, none of them empty, before the calls
 _BEFORE = re.compile(rb"([^\t\n\r\0]+)(?:\t[^\t\n\r\0]+){7}\tGT\t")
+_NAME = re.compile(rb"[0-9A-Za-z_.]+")  # of a contig
 _CALL = np.frombuffer(b"0|0\t", dtype="<u4")[0]
 _LAST = np.frombuffer(b"\0\0\0\t", dtype="<u4")[0] ^ np.frombuffer(b"\0\0\0\n", dtype="<u4")[0]
 
@@ -38,7 +39,7 @@ def plain_records(plan: Plan) -> Generator[tuple, None, Plan | None]:
     -------
     Plan or None
         What has not been read: all, if the file is of another kind; from a chunk on that has no
-        plain line, or a contig that is not declared; from where it is damaged.
+        plain line; from where it is damaged.
 
     Raises
     ------
@@ -52,10 +53,16 @@ def plain_records(plan: Plan) -> Generator[tuple, None, Plan | None]:
     contigs = {name.encode() for name in header.contigs.values()}
     with open(header.path, "rb") as handle:
         for text, start in _whole_lines(handle, at, skip, max(CHUNK, 2 * len(header.raw))):
-            lines, calls = _looked_at(text, len(header.samples), contigs)
-            if len(calls) == 0:
-                return replace(plan, start=start)
-            yield from _merged(text, lines, calls, header)
+            lines, calls, others = _looked_at(text, len(header.samples), contigs)
+            if not (len(calls) and all(map(_NAME.fullmatch, others))):
+                return replace(plan, header=header, start=start)
+            if others:
+                # htslib adds contigs that are not declared to its header when they come
+                yield from ((record, None) for record in _read(header.raw, text))
+                contigs |= others
+                header = _with_contigs(header, others)
+            else:
+                yield from _merged(text, lines, calls, header)
     return None
 
 
@@ -135,25 +142,26 @@ def _whole_lines(handle, at: int, skip: int, enough: int) -> Iterator[tuple[byte
 
 def _looked_at(
     text: bytes, n: int, contigs: set[bytes]
-) -> tuple[list[tuple[int, int, int]], np.ndarray]:
+) -> tuple[list[tuple[int, int, int]], np.ndarray, set[bytes]]:
     """Of each line where it begins, where its calls begin (0: it is not plain) and where it ends;
-    and the alleles of those that are plain, int8 (n_plain, n_individuals, 2). A contig that is not
-    declared, or none, changes what htslib says of later lines: then none is plain.
+    the alleles of those that are plain, int8 (n_plain, n_individuals, 2); and what is in place of
+    one of the contigs.
     """
     data = np.frombuffer(text, dtype=np.uint8)
     rows = np.empty((len(text) // (4 * n), 4 * n), dtype=np.uint8)
-    lines, begin, k = [], 0, 0
+    lines, begin, k, others = [], 0, 0, set()
     while begin < len(text):
         end = text.index(b"\n", begin) + 1
         calls = end - 4 * n
         before = _BEFORE.fullmatch(text, begin, calls) if calls > begin else None
-        if before is not None and before[1] in contigs:
+        if before is not None:
             rows[k] = data[calls:end]
             k += 1
-        elif text[begin:end].partition(b"\t")[0] in contigs:
-            calls = 0
         else:
-            return [], np.empty(0)
+            calls = 0
+        contig = before[1] if before else text[begin:end].partition(b"\t")[0]
+        if contig not in contigs:
+            others.add(contig)
         lines.append((begin, calls, end))
         begin = end
     words = rows[:k].view("<u4")
@@ -165,18 +173,31 @@ def _looked_at(
         found = iter(plain.tolist())
         lines = [(b, calls if calls and next(found) else 0, e) for b, calls, e in lines]
         pairs = pairs[plain]
-    return lines, pairs.astype(np.int8).reshape(-1, n, 2)
+    return lines, pairs.astype(np.int8).reshape(-1, n, 2), others
+
+
+def _with_contigs(header: Header, contigs: set[bytes]) -> Header:
+    """The header, with contigs that are not declared as htslib adds them."""
+    before, names = _parts(header)
+    added = b"".join(b"##contig=<ID=%s>\n" % contig for contig in sorted(contigs))
+    return replace(header, raw=before + added + names)
+
+
+def _parts(header: Header) -> tuple[bytes, bytes]:
+    """What comes before the line with the names of the individuals, and that line."""
+    at = header.raw.rindex(b"\n", 0, -1) + 1
+    return header.raw[:at], header.raw[at:]
 
 
 def _merged(
     text: bytes, lines: list[tuple[int, int, int]], alleles: np.ndarray, header: Header
 ) -> Records:
     """The records of some lines."""
-    names = header.raw.rindex(b"\n", 0, -1) + 1
-    columns = header.raw[names:].rstrip(b"\r\n").split(b"\t")[:8]
+    before, names = _parts(header)
+    columns = names.rstrip(b"\r\n").split(b"\t")[:8]
     rest = len(b"\tGT\t")
     starts = _read(
-        header.raw[:names] + b"\t".join(columns),
+        before + b"\t".join(columns),
         *(b"\n" + text[begin : calls - rest] for begin, calls, _ in lines if calls),
         b"\n",
     )

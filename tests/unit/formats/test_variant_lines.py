@@ -24,6 +24,7 @@ HEADER = HEAD.replace("ID=PS,Number=1,Type=Integer", "ID=DS,Number=1,Type=Float"
     "##FORMAT", f'{INFO},Description="x">\n##FORMAT', 1
 )
 HEADER += "\t".join(f"P{i}" for i in range(N)) + "\n"
+UNDECLARED = HEADER.replace("##contig", "##other")
 CALLS = [
     "0/1", ".|.", "./.", ".", "0", "0|.", ".|1", "0|10", "9|0", "x|1", "0|1|1", "0|1:0.5", "",
     "0|1 ", "|1", "0|", "0||1", "0;1", "0|:", "00|0", "0|0\r", "0|0\0",
@@ -70,9 +71,9 @@ def plain_rows(rng: random.Random, n: int) -> list[str]:
     return rows
 
 
-def data_of(rows: list[str], block: int = 60_000) -> bytes:
+def data_of(rows: list[str], block: int = 60_000, header: str = HEADER) -> bytes:
     lines = "".join(f"{row}\n" for row in rows).replace(" ", "\t").replace("@", "")
-    return bgzip(HEADER.encode() + lines.encode("latin-1"), block)
+    return bgzip(header.encode() + lines.encode("latin-1"), block)
 
 
 def by_htslib_alone(plan):
@@ -117,14 +118,14 @@ def test_odd_lines_among_plain_ones(both, tmp_path, kind):
         rows.insert(i, ODD[kind].format(10 + 2 * i))
     ours, expected = both(data_of(rows, rng.choice([100, 700])), 1)
     assert ours == expected
-    # now all in one chunk, without the last of them, so that the end of the file is plain
-    ours, expected = both(data_of(rows[:-1]), 1 << 20)
+    # in chunks without the last of them, so that the end of the file is plain
+    ours, expected = both(data_of(rows[:-1], 60_000, UNDECLARED), rng.choice([1, 1 << 20]))
     assert ours == expected
 
 
 def test_random_lines(both):
     rng = random.Random(5)
-    for _ in range(40):
+    for _ in range(30):
         rows = plain_rows(rng, 50)
         for _ in range(rng.choice([0, 1, 3])):
             i = rng.randrange(50)
@@ -132,7 +133,8 @@ def test_random_lines(both):
             letters[rng.randrange(len(letters))] = rng.choice("0129|/.:,;\t\r\0 ACx<#\xe9")
             rows[i] = "".join(letters)
         place = rng.choice([(), ("20",), ("20", (40, 80))])
-        ours, expected = both(data_of(rows, rng.choice([90, 1000])), rng.choice([1, 900]), *place)
+        data = data_of(rows, rng.choice([90, 1000]), rng.choice([HEADER, UNDECLARED]))
+        ours, expected = both(data, rng.choice([1, 900]), *place)
         assert ours == expected
 
 
@@ -140,12 +142,12 @@ def test_damaged_blocks(both):
     rng = random.Random(6)
     good = data_of(plain_rows(rng, 100), 300)
     first = len(bgzip(HEADER.encode(), 300)) - 28
-    for _ in range(25):
+    for _ in range(15):
         data = bytearray(good)
         data[rng.randrange(first, len(data) - 28)] ^= 1 << rng.randrange(8)
         ours, expected = both(bytes(data), rng.choice([1, 900, 1 << 20]))
         assert ours == expected
-    for cut in rng.sample(range(first, len(good) - 28), 8):  # and the end of another file
+    for cut in rng.sample(range(first, len(good) - 28), 5):  # and the end of another file
         ours, expected = both(good[:cut] + good[-28:], 900)
         assert ours == expected
 
