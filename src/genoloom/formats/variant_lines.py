@@ -19,6 +19,7 @@ from genoloom.formats.variant_header import Header
 
 CHUNK = 1 << 22  # bytes of text that are looked at together
 LONGEST = 1 << 26  # of a line
+DESCRIPTORS = "/proc/self/fd"
 _BLOCK = re.compile(rb"\x1f\x8b\x08\x04.{6}\x06\0BC\x02\0(..)", re.DOTALL)
 _GT = re.compile(rb"##FORMAT=<ID=GT,Number=1,Type=String[,>]")
 _SETS = re.compile(rb"##FORMAT=<ID=PSL?,")
@@ -76,6 +77,7 @@ def _possible(header: Header) -> bool:
         and _SETS.search(header.raw) is None
         and len(header.samples) > 0
         and hasattr(os, "memfd_create")
+        and os.path.exists(DESCRIPTORS)
     )
 
 
@@ -220,7 +222,8 @@ def _merged(
 def _read(*parts: bytes) -> Iterator[cyvcf2.Variant]:
     """What htslib reads from a text in memory."""
     descriptor = os.memfd_create("records")
-    with open(descriptor, "wb", closefd=False) as file:
+    with open(descriptor, "wb") as file:
         file.writelines(parts)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return iter(cyvcf2.VCF(descriptor, gts012=False, lazy=True))
+        file.flush()
+        # by its path, since cyvcf2 does not close what it was given as a descriptor
+        return iter(cyvcf2.VCF(f"{DESCRIPTORS}/{descriptor}", gts012=False, lazy=True))

@@ -2,6 +2,7 @@
 other lines between them, and damage, change nothing.
 """
 
+import os
 import random
 
 import numpy as np
@@ -187,6 +188,17 @@ def test_the_shipped_file(demo_dir, tmp_path, monkeypatch):
     prepare(variants=path, contig="20", out=tmp_path / "htslib/20", options=options)
     ours = {path.name: path.read_bytes() for path in (tmp_path / "ours").iterdir()}
     assert ours == {path.name: path.read_bytes() for path in (tmp_path / "htslib").iterdir()}
+
+
+def test_chunks_leave_no_file_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(variant_lines, "CHUNK", 1)
+    path = tmp_path / "in.vcf.gz"
+    path.write_bytes(data_of([*plain_rows(random.Random(9), 500), ODD["GT:DS"].format(2000)], 100))
+    before, n = os.listdir(variant_lines.DESCRIPTORS), 0
+    for _ in plain_records(Plan(read_header(path))):
+        n = max(n, len(os.listdir(variant_lines.DESCRIPTORS)))
+    assert n <= len(before) + 5
+    assert len(os.listdir(variant_lines.DESCRIPTORS)) <= len(before) + 1
 
 
 def test_nobody(tmp_path):
