@@ -274,6 +274,17 @@ def peers_of_speed() -> list[str]:
     return markdown(dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines)
 
 
+def slopes_of_scale() -> list[str]:
+    """Lines through time by genotypes and sites, and peak memory, in the words of the page."""
+    titles = {
+        "stage": "stage", "program": "program", "sites": "sites", "individuals": "individuals",
+        "ns_per_genotype": "ns per genotype", "us_per_site": "µs per site", "fixed_s": "fixed, s",
+        "r2": "R²", "largest_residual": "largest residual", "peak_mb": "peak, MB",
+    }  # fmt: skip
+    rows = read_table(RESULTS / "scale.slopes.tsv")
+    return markdown({title: row[c] for c, title in titles.items()} for row in rows)
+
+
 VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-effects": partial(effects, "treatment_effects"),
     "rare-events": partial(effects, "treatment_effects.events"),
@@ -302,6 +313,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "temperature": temperatures,
     "infilling": fillings,
     "peers_speed": peers_of_speed,
+    "scale.slopes": slopes_of_scale,
 }
 
 
