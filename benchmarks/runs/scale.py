@@ -32,7 +32,7 @@ SLOPES = (
     "stage program rows sites individuals ns_per_genotype us_per_site fixed_s r2 "
     "largest_residual peak_mb"
 )
-PEERS_UP_TO = 2**31  # genotypes; what bcftools and plink2 need beyond follows from their lines
+PEERS_UP_TO = 2**29  # genotypes; what bcftools and plink2 need beyond follows from their lines
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
