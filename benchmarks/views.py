@@ -207,13 +207,18 @@ def shadows(name: str) -> list[str]:
     return grouped(name, keys, columns)
 
 
-def modes() -> list[str]:
+FIDELITY_AND_LEAK = {
+    "blocks": "blocks", "LD r²": "ld_r2", "PCA": "pca", "classifier": "classifier",
+    "local attack": "local_attack", "worst attack": "worst_attack",
+}  # fmt: skip
+LINKAGE = {"LD r²": "ld_r2", "PCA": "pca", "FST": "fst", "lost": "lost"}
+DIPLOTYPES = {"diplotype TV": "diplotypes", "largest ratio": "diplotype_ratio", "blocks": "blocks"}
+
+
+def modes(shown: dict[str, str], **where: str) -> list[str]:
     """Privacy modes and baselines; a number per seed."""
-    columns = {title: by_seed(name) for title, name in {
-        "blocks": "blocks", "LD r²": "ld_r2", "PCA": "pca", "classifier": "classifier",
-        "local attack": "local_attack", "worst attack": "worst_attack",
-    }.items()}  # fmt: skip
-    return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns)
+    columns = {title: by_seed(name, 4 if name == "fst" else 3) for title, name in shown.items()}
+    return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns, **where)
 
 
 def filled_up(name: str) -> list[str]:
@@ -300,7 +305,12 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "shadow-shares": partial(shadows, "shadow_models.shares"),
     "augmentation": partial(filled_up, "augmentation"),
     "augmentation.adapted": partial(filled_up, "augmentation.adapted"),
-    "privacy-modes": modes,
+    "privacy-modes": partial(modes, FIDELITY_AND_LEAK, cohort="FIN:CEU,PEL:MXL,JPT:CHB"),
+    "privacy-near": partial(
+        modes, FIDELITY_AND_LEAK | {"chance": "chance"}, cohort="GBR:CEU,FIN:CEU,IBS:TSI"
+    ),
+    "privacy-diplotypes": partial(modes, DIPLOTYPES, set="cyp2c-panel"),
+    "privacy-805": partial(modes, LINKAGE, set="805"),
     "copying-network": partial(judged, "copying_network", options=""),
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
     "generators-demo": partial(judged, "haplotypes", set="demo"),

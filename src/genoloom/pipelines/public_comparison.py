@@ -12,6 +12,7 @@ import numpy as np
 from genoloom.audit_levels import FEWEST_RESAMPLES
 from genoloom.cohort import parse_labels
 from genoloom.config import ValidateOptions
+from genoloom.errors import InputError
 from genoloom.formats.models import read_description
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
@@ -91,11 +92,17 @@ def compare_public(
     """
     pairs = open_pairs(synthetic, panels)
     opened = {panel.sites.contig: panel for panel in map(open_panel, templates)}
-    of_contig = {read_description(model, "haplotypes")["contig"]: model for model in models}
+    of_contig = dict(map(_contig_of, models))
     contigs = []
     for own, real in pairs:
-        _, theirs = match_sites(own, opened[own.sites.contig])
-        contigs.append(_Contig(of_contig[own.sites.contig], real, theirs))
+        contig = own.sites.contig
+        for flag, known in (("--templates", opened), ("--model", of_contig)):
+            if contig not in known:
+                raise InputError(
+                    flag, f"nothing of contig {contig}", expected="one for each contig"
+                )
+        _, theirs = match_sites(own, opened[contig])
+        contigs.append(_Contig(of_contig[contig], real, theirs))
     like = pairs[0][0].individuals
     roles = read_roles(split, pairs[0][1].individuals)
     known = sorted(set(contigs[0].public.individuals.population))
@@ -131,6 +138,13 @@ def compare_public(
                 attacks += read_records(shown, AttackRow)
     write_records(out, MetricRow, fidelity)
     write_records(public, AttackRow, attacks)
+
+
+def _contig_of(model: Path) -> tuple[str, Path]:
+    words = read_description(model, "haplotypes")
+    if words["generator"] != "copying_network":
+        raise InputError(model, f"is a '{words['generator']}'", expected="a 'copying_network'")
+    return words["contig"], model
 
 
 @dataclass(frozen=True)

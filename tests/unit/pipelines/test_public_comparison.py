@@ -5,6 +5,7 @@ import pytest
 from helpers import founder_mosaic, make_individuals, make_sites
 from public_individuals import add, cli, write_raw
 
+from genoloom.errors import InputError
 from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Individuals, Panel
 from genoloom.pipelines.public_comparison import nearest_populations
@@ -47,6 +48,8 @@ def test_rows_next_to_public_data(study, tmp_path):
     files += ("--split", study / "split.tsv", "--templates", study / "templates/20")
     given = ("--model", study / "m/20.safetensors", *LABELS, "--n-permutations", 2, "--seed", 1)
     where = ("--out", tmp_path / "f.tsv", "--public", tmp_path / "p.tsv")
+    with pytest.raises(InputError, match="--model: nothing of contig 20"):
+        cli("panel", "compare", *files, *where)
     said = cli("panel", "compare", *files, *given, *where)
     fidelity = read_records(tmp_path / "f.tsv", MetricRow)
     attacks = read_records(tmp_path / "p.tsv", AttackRow)

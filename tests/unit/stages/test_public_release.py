@@ -299,6 +299,17 @@ def test_a_guarantee_that_is_not_that_of_the_statistics_is_a_reason(noised):
     assert "model: states another guarantee than the statistics" in reasons(noised)
 
 
+def test_anchors_of_rows_in_a_model_that_calls_itself_public_are_found(noised):
+    """What it was measured from is in its record, whatever its description says."""
+    model = load_model(
+        noised / MODEL, "haplotypes", haplotype.generator_class, SitesDescription, declare_sites
+    )
+    model.description["privacy"] = {"mode": "public"}
+    save_model(noised / MODEL, model.arrays, model.description)
+    restamp(noised / "results" / released_tree.MODELS / "20.provenance.json")
+    assert "model 20: was also made from statistics" in reasons(noised)
+
+
 def test_statistics_that_changed_or_that_nobody_paid_for_are_reasons(noised):
     assert "at most 2 may leave (release.max_epsilon)" in reasons(noised, max_epsilon=2)
     (noised / "results/private/p/privacy_budget.json").unlink()
