@@ -3,7 +3,8 @@
 import csv
 import gzip
 import os
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from benchmarks.simulated_panel import CONTIG, write_simulated
 from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
-from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.formats.sequence_sets import read_set
-from genoloom.panel import Individuals, Sites
+from genoloom.panel import Individuals, Panel, Sites
+from genoloom.ploidy import Ploidy
 from genoloom.sequence_config import SequenceOptions
 from genoloom.sequences import SequenceSet
 from genoloom.stages.prepare import prepare
@@ -33,6 +35,8 @@ class BenchmarkSet:
     ----------
     labels, individual, population, sex : str
         Table of individuals (TSV or sheet) and the names of its columns.
+    made : Ploidy
+        Who has only the first of two haplotypes, so that an autosome is like a longer X or MT.
     region : (start, end) or None
         1-based, both ends included.
     positions : tuple of int
@@ -48,6 +52,8 @@ class BenchmarkSet:
     positions: tuple[int, ...] = ()
     individual: str = "sample"
     sex: str = "sex"
+    build: str = "auto"
+    made: Ploidy = Ploidy.DIPLOID
 
 
 _PHASE3 = {
@@ -78,6 +84,8 @@ SETS = {
     "dpyd-slice": BenchmarkSet(**_DPYD, region=(97_844_000, 98_048_000)),
     "dpyd-slice-26": BenchmarkSet(**_DPYD | {"population": "pop"}, region=(97_844_000, 98_048_000)),
     "dpyd-full": BenchmarkSet(**_DPYD),
+    "dpyd-x": BenchmarkSet(**_DPYD, made=Ploidy.X_LINKED),
+    "dpyd-haploid": BenchmarkSet(**_DPYD, made=Ploidy.HAPLOID),
     "dpyd-26": BenchmarkSet(**_DPYD | {"population": "pop"}),
     "chr20": BenchmarkSet(
         **_PHASE3 | {"population": "pop"},
@@ -94,6 +102,20 @@ SETS = {
         labels="labels/1kgp_phase1_1092_samples.tsv",
         population="super_pop",
         map="maps/b37/chrX_par1.b37.gmap.gz",
+    ),
+    "x": BenchmarkSet(  # males haploid
+        **_PHASE3,
+        variants="human/1kgp_phase3_chrX_nonPAR_G6PD_2504.GRCh37.vcf.gz",
+        contig="X",
+        map="maps/b37/chrX.b37.gmap.gz",
+        build="GRCh37",
+    ),
+    "mt": BenchmarkSet(  # everybody haploid
+        variants="sequences/1kgp_phase1_chrMT_1074.vcf.gz",
+        contig="MT",
+        labels="labels/1kgp_phase1_1092_samples.tsv",
+        population="super_pop",
+        map=None,
     ),
     "chr15": BenchmarkSet(
         variants="human/1kgp_10ksnp_chr15/1kgp_10ksnp_chr15_2504.GRCh37.vcf.gz",
@@ -185,11 +207,25 @@ def make_panel(name: str, data: Path, out: Path) -> None:
         import cyvcf2
 
         _write_individuals(labels, chosen, set(cyvcf2.VCF(str(variants)).samples), individuals)
+    prefix = out if chosen.made is Ploidy.DIPLOID else out.with_name("diploid")
     prepare(
-        variants=variants, contig=chosen.contig, out=out,
-        options=PrepareOptions(multiallelic="reject"), samples=individuals,
+        variants=variants, contig=chosen.contig, out=prefix,
+        options=PrepareOptions(multiallelic="reject", build=chosen.build), samples=individuals,
         genetic_map=data / chosen.map if chosen.map else None, region=chosen.region,
     )  # fmt: skip
+    if prefix != out:
+        _write_haploid(open_panel(prefix), chosen.made, out)
+        shutil.move(f"{prefix}.summary.json", f"{out}.summary.json")
+
+
+def _write_haploid(panel: Panel, ploidy: Ploidy, out: Path) -> None:
+    """The panel with the first haplotype alone of who is haploid."""
+    panel = replace(panel, sites=replace(panel.sites, ploidy=ploidy))
+    sites = panel.sites
+    with PanelWriter(out, panel.individuals, sites.contig, sites.contig_length, ploidy) as writer:
+        for start, stop, alleles in panel.blocks():
+            alleles[:, 1::2][:, panel.haploid] = alleles[:, 0::2][:, panel.haploid]
+            writer.append(sites.take(slice(start, stop)), alleles)
 
 
 def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
@@ -204,10 +240,10 @@ def _labels(path: Path, chosen: BenchmarkSet) -> dict[str, tuple[str, str]]:
 
 def _write_individuals(labels: Path, chosen: BenchmarkSet, samples: set[str], out: Path) -> None:
     lines = ["individual\tpopulation\tsex"]
+    known = _labels(labels, chosen)
     lines += [
-        f"{name}\t{population}\t{sex}"
-        for name, (population, sex) in _labels(labels, chosen).items()
-        if name in samples
+        "\t".join([name, *known.get(name, ("unknown", "unknown"))])
+        for name in [*filter(samples.__contains__, known), *sorted(samples - known.keys())]
     ]
     out.write_text("\n".join(lines) + "\n")
 

@@ -108,7 +108,7 @@ class Case:
     def panel(self) -> Panel:
         """The panel, made when it is first asked for."""
         make_panel(self.set, self.arguments.data, self.prefix)
-        return open_panel(self.prefix)
+        return open_panel(self.prefix, haploids=True)
 
     @cached_property
     def population(self) -> np.ndarray:

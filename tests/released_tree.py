@@ -21,6 +21,7 @@ from genoloom.formats.pgen import PanelWriter
 from genoloom.formats.provenance import sealed
 from genoloom.formats.tables import write_table
 from genoloom.panels.comparands import open_comparands, source_files
+from genoloom.ploidy import Ploidy
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
 from genoloom.privacy.rows import PRIVATE_COLUMNS, PUBLIC_COLUMNS
 from genoloom.privacy_config import AuditOptions
@@ -65,26 +66,40 @@ def make_tree(folder: Path, *contigs: str) -> Path:
     return folder
 
 
-def write_raw(folder: Path, ids: tuple[str, ...] = (), contigs: tuple[str, ...] = ("20",)) -> None:
-    """PGEN trios, a reference that is all A, and the sheets; `ids` are those of the first sites."""
+def write_raw(
+    folder: Path,
+    ids: tuple[str, ...] = (),
+    contigs: tuple[str, ...] = ("20",),
+    ploidy: Ploidy = Ploidy.DIPLOID,
+) -> None:
+    """PGEN trios, a reference that is all A, and the sheets; `ids` are those of the first sites. Of
+    X-linked contigs a third are females, of Y-linked ones nobody.
+    """
     (folder / "raw").mkdir(exist_ok=True)
     individuals, sites = make_individuals(N_INDIVIDUALS, ("X", "Y")), make_sites(N_SITES)
     individuals.id[:] = NAMES
+    if ploidy.needs_sex:
+        x_linked = ploidy is Ploidy.X_LINKED
+        individuals.sex[:] = [
+            "female" if x_linked and i % 3 == 0 else "male" for i in range(N_INDIVIDUALS)
+        ]
     sites.id[: len(ids)] = ids
     for seed, contig in enumerate(contigs, 2):
         alleles = founder_mosaic(N_SITES, 2 * N_INDIVIDUALS, np.random.default_rng(seed))
         # carried by many, so that they are modelled
         alleles[: len(ids)] = np.arange(2 * N_INDIVIDUALS) % 2
+        haploid = ploidy.haploid(individuals.sex)
+        alleles[:, 1::2][:, haploid] = alleles[:, 0::2][:, haploid]
         with PanelWriter(folder / "raw" / contig, individuals, contig, 10**6) as writer:
             writer.append(replace(sites, contig=contig), alleles)
     lines = "".join("A" * 60 + "\n" for _ in range(400))
     (folder / "raw/all.fa").write_text("".join(f">{contig}\n{lines}" for contig in contigs))
     pysam.faidx(str(folder / "raw/all.fa"))
     rows = "".join(
-        f"{name}\t{population}\n"
-        for name, population in zip(individuals.id, individuals.population, strict=True)
+        "\t".join(row) + "\n"
+        for row in zip(individuals.id, individuals.population, individuals.sex, strict=True)
     )
-    (folder / "raw/samples.tsv").write_text(f"individual\tpopulation\n{rows}")
+    (folder / "raw/samples.tsv").write_text(f"individual\tpopulation\tsex\n{rows}")
     rows = [
         "\t".join(
             ["p", c, *(f"{folder}/raw/{name}" for name in (f"{c}.pgen", "samples.tsv", "all.fa"))]
@@ -108,7 +123,7 @@ def models_of(folder: Path) -> list[Path]:
     return [folder / "results" / MODELS / f"{contig}.safetensors" for contig in contigs_of(folder)]
 
 
-def prepare_panel(folder: Path) -> None:
+def prepare_panel(folder: Path, ploidy: Ploidy = Ploidy.DIPLOID) -> None:
     raw = folder / "raw"
     for contig, out in zip(contigs_of(folder), panels_of(folder), strict=True):
         files = {
@@ -116,7 +131,7 @@ def prepare_panel(folder: Path) -> None:
             "samples": raw / "samples.tsv",
             "reference": raw / "all.fa",
         }
-        prepare(**files, contig=contig, out=out, options=PrepareOptions())
+        prepare(**files, contig=contig, out=out, options=PrepareOptions(ploidy=ploidy))
 
 
 def divide(folder: Path, seed: int = 1) -> None:

@@ -17,20 +17,21 @@ individuals is planted; the audit judges them as it judges any generator.
                  training individuals
 
 `--quick` runs only the tests for copies: a leak they catch, the audit catches. The last table has
-the share of seeds by verdict: `caught` is `fail`.
+the share of seeds by verdict: `caught` is `fail`. In the sets `mt` and `dpyd-haploid` everybody is
+haploid, in `x` and `dpyd-x` males are.
 """
 
 import argparse
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.options import add_shared
-from benchmarks.runner import Case, attack, paired
-from genoloom.panel import ArrayHaplotypes, Individuals, Panel, haplotype_columns
+from benchmarks.runner import Case, attack
+from genoloom.panel import ArrayHaplotypes, Panel, by_ploidy, haplotype_columns
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.measures import Resampling
@@ -38,6 +39,7 @@ from genoloom.privacy.similarity import Similarities
 from genoloom.privacy_config import AuditOptions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
+from genoloom.validation.cohorts import compare_by_ploidy
 from genoloom.validation.verdicts import Verdict
 
 STEP = 200  # sites read at a time, as in an audit with the default windows
@@ -51,6 +53,7 @@ SUMMARY = [
     "caught",
     "weak",
     "passed",
+    "not_run",
     "worst_median",
 ]
 SUMMARY += ["by"]
@@ -165,37 +168,50 @@ def judge(
 ) -> dict:
     """Plant a leak, audit, and say what was found."""
     rng = np.random.default_rng(derive_seed(seed, "thirds"))
-    fresh, holdout, train = thirds(np.array(panel.individuals.population), individuals, rng)
+    labels = np.array(by_ploidy(panel.individuals, panel.sites.ploidy).population)
+    fresh, holdout, train = thirds(labels, individuals, rng)
     everybody = panel.haplotypes.read(0, len(panel.sites))
-    population = np.array(panel.individuals.population)[fresh]
+    # missing calls, which synthetic data do not have, as in an audit
+    everybody = np.where(everybody < 0, (everybody.mean(axis=1, keepdims=True) > 0.5), everybody)
+    everybody, population = everybody.astype(np.int8), labels[fresh]
     n, real = len(fresh), everybody[:, haplotype_columns(np.concatenate([holdout, train]))]
     rng = np.random.default_rng(
         derive_seed(seed, "plant", leak.name, leak.share, leak.mutation_rate)
     )
     alleles = plant(leak, everybody[:, haplotype_columns(fresh)], real, population, rng)
+    haploid = panel.haploid[fresh]
+    alleles[:, 1::2][:, haploid] = alleles[:, 0::2][:, haploid]
     about = {
         "individuals": n, "sites": len(panel.sites), "leak": leak.name,
         "share": leak.share, "mutation_rate": leak.mutation_rate,
     }  # fmt: skip
     started = time.process_time()
     if quick:
-        found = _near_copies(alleles, real, population, seed, options)
+        haploid = panel.haploid[np.concatenate([fresh, holdout, train])]
+        found = _near_copies(alleles, real, haploid, population, seed, options)
     else:
-        synthetic_panel = _as_panel(panel, alleles, population)
-        real_panel = _as_panel(panel, real, np.tile(population, 2))
+        synthetic_panel = _as_panel(panel, alleles, fresh)
+        real_panel = _as_panel(panel, real, np.concatenate([holdout, train]))
         found = _audit(synthetic_panel, real_panel, options, seed)
     return about | found | {"cpu_s": time.process_time() - started}
 
 
 def _near_copies(
-    alleles: np.ndarray, real: np.ndarray, population: np.ndarray, seed: int, options: AuditOptions
+    alleles: np.ndarray,
+    real: np.ndarray,
+    haploid: np.ndarray,
+    population: np.ndarray,
+    seed: int,
+    options: AuditOptions,
 ) -> dict:
     n = len(population)
     similarities = Similarities(n)
     similarities.choose_rare(0)
     for start in range(0, len(alleles), STEP):
         similarities.add(
-            Block(alleles[start : start + STEP], real[start : start + STEP], None, None, None)
+            Block(
+                alleles[start : start + STEP], real[start : start + STEP], None, None, None, haploid
+            )
         )
     rng = np.random.default_rng(derive_seed(seed, "audit"))
     resampling = Resampling(np.tile(population, 2), n, options.bootstrap, rng)
@@ -203,19 +219,21 @@ def _near_copies(
         resampling.labels, np.tile(population, 3), np.random.default_rng(derive_seed(seed, "roles"))
     )
     failed = [name for name, test in tests.items() if test.verdict is Verdict.FAIL]
-    return {"verdict": "fail" if failed else "pass", "worst": None, "failed": "; ".join(failed)}
+    ran = all(test.verdict is not Verdict.NOT_RUN for test in tests.values())
+    verdict = Verdict.FAIL if failed else Verdict.PASS if ran else Verdict.NOT_RUN
+    return {"verdict": verdict, "worst": None, "failed": "; ".join(failed)}
 
 
-def _as_panel(panel: Panel, alleles: np.ndarray, population: np.ndarray) -> Panel:
-    n = len(population)
-    named = Individuals([f"P{i}" for i in range(n)], population.tolist(), ["unknown"] * n)
+def _as_panel(panel: Panel, alleles: np.ndarray, rows: np.ndarray) -> Panel:
+    named = replace(panel.individuals.take(rows), id=[f"P{i}" for i in range(len(rows))])
     return Panel(panel.sites, named, ArrayHaplotypes(alleles))
 
 
 def _audit(synthetic_panel: Panel, real_panel: Panel, options: AuditOptions, seed: int) -> dict:
-    rows = attack(
-        synthetic_panel, real_panel, paired(synthetic_panel, real_panel, seed), options, seed
-    )
+    n = len(synthetic_panel.individuals)
+    roles = ["holdout"] * n + ["train"] * n
+    individuals = compare_by_ploidy((synthetic_panel, real_panel), roles, seed)
+    rows = attack(synthetic_panel, real_panel, individuals, options, seed)
     worst = rows[AttackId.WORST]
     failed = [name for name, row in rows.items() if name.must_pass and row.verdict is Verdict.FAIL]
     failed += ["worst attack"] if worst.low > options.max_auc else []
@@ -241,7 +259,7 @@ def summarise(rows: list[dict]) -> list[dict]:
         by = Counter(n for row in own for n in filter(None, (row["failed"] or "").split("; ")))
         verdicts = Counter(row["verdict"] for row in own)
         worst = [float(row["worst"]) for row in own if row["worst"]]
-        shares = {word: verdicts[word] / len(own) for word in ("fail", "weak", "pass")}
+        shares = {v: verdicts[v] / len(own) for v in ("fail", "weak", "pass", "not run")}
         found.append(
             dict(zip(("set", "leak", "share", "mutation_rate"), key, strict=True))
             | {
@@ -249,6 +267,7 @@ def summarise(rows: list[dict]) -> list[dict]:
                 "caught": shares["fail"],
                 "weak": shares["weak"],
                 "passed": shares["pass"],
+                "not_run": shares["not run"],
                 "worst_median": float(np.median(worst)) if worst else None,
                 "by": ", ".join(f"{name} {count}" for name, count in by.most_common()),
             }

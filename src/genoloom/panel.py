@@ -349,6 +349,17 @@ def paired(panel: Panel, group: list[str]) -> tuple[Panel, np.ndarray]:
     return joined, first
 
 
+def by_ploidy(individuals: Individuals, ploidy: Ploidy) -> Individuals:
+    """The same individuals, where those who differ in their number of haplotypes on a contig are
+    populations of their own: the males and the females of an X.
+    """
+    if ploidy is not Ploidy.X_LINKED:
+        return individuals
+    names = np.where(ploidy.haploid(individuals.sex), "haploid", "diploid")
+    labels = [f"{p}, {name}" for p, name in zip(individuals.population, names, strict=True)]
+    return replace(individuals, population=labels)
+
+
 def allele_counts(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Alternate and called allele counts of every site, int64, shape (n_variants,) each."""
     alternate = np.empty(len(panel.sites), dtype=np.int64)

@@ -197,7 +197,7 @@ class ShadowWork:
         # as many synthetic individuals of each population as there are in the audit, in its order
         drawn = replace(individuals, synthetic_individuals=np.arange(individuals.n))
         data = AuditData(drawn, *window_sizes(self.options), copies=False)
-        for _, panel in self.pairs:
+        for synthetic, panel in self.pairs:
             kind = self.models.generators[panel.sites.contig]
             options = shadow_options(
                 kind, individuals.n, len(panel.sites), self.options.shadow_steps
@@ -206,14 +206,11 @@ class ShadowWork:
             fitted = fit_individuals(
                 kind, options, panel, individuals.real_individuals[member], seed, place, threads
             )
-            alleles = draw_individuals(
-                fitted, panel.sites.contig, individuals.population[individuals.synthetic], seed
-            )
-            data.add(
-                replace(panel, haplotypes=ArrayHaplotypes(alleles)),
-                panel,
-                genetic_positions(panel.sites),
-            )
+            like = synthetic.individuals.take(individuals.synthetic_individuals)
+            alleles = draw_individuals(fitted, panel.sites.contig, like.population, seed)
+            copy = replace(panel, individuals=like, haplotypes=ArrayHaplotypes(alleles))
+            alleles[:, 1::2][:, copy.haploid] = alleles[:, 0::2][:, copy.haploid]
+            data.add(copy, panel, genetic_positions(panel.sites))
         return Shadow(data.scores(seed), member)
 
 
@@ -306,7 +303,7 @@ def fit_individuals(
 
 
 def draw_individuals(
-    generator: HaplotypeGenerator, contig: str, population: np.ndarray, seed: int
+    generator: HaplotypeGenerator, contig: str, population: Sequence[str], seed: int
 ) -> np.ndarray:
     """Haplotypes of individuals with the given populations, int8 (n_variants, 2 *
     n_individuals).

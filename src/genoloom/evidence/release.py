@@ -23,7 +23,8 @@ from genoloom.formats.pgen import PgenHaplotypes, panel_files, read_psam
 from genoloom.formats.splits import COLUMNS as SPLIT_COLUMNS
 from genoloom.formats.tables import read_exact_records, read_exact_table
 from genoloom.models.load import load_generator
-from genoloom.panel import Panel, Sites
+from genoloom.panel import Panel, Sites, by_ploidy
+from genoloom.ploidy import Ploidy
 from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.gate import (
     fidelity_reasons,
@@ -48,10 +49,18 @@ class Evidence(Chain):
 
     @cached_property
     def cohort(self) -> Cohort:
-        """The synthetic individuals."""
+        """The synthetic individuals who have the contigs: males of Y, else everybody."""
         path = self.synthetic / "cohort.tsv"
         read_exact_table(path, COHORT_COLUMNS)
-        return read_cohort(path)
+        cohort = read_cohort(path)
+        if self.ploidy is not Ploidy.Y_LINKED:
+            return cohort
+        return cohort.take(np.flatnonzero(self.ploidy.haploid(cohort.individuals.sex)))
+
+    @property
+    def ploidy(self) -> Ploidy:
+        """That of all contigs, which are of one ploidy."""
+        return Ploidy(self.descriptions[0].get("ploidy", Ploidy.DIPLOID))
 
     @cached_property
     def descriptions(self) -> list[dict]:
@@ -227,13 +236,10 @@ class Evidence(Chain):
         role = {
             row["individual"]: row["role"] for row in read_exact_table(self.split, SPLIT_COLUMNS)
         }
-        return compare(
-            self.cohort.individuals,
-            individuals,
-            [role.get(name, "") for name in individuals.id],
-            0,
-            0,
-        ).n
+        synthetic, real = (
+            by_ploidy(group, self.ploidy) for group in (self.cohort.individuals, individuals)
+        )
+        return compare(synthetic, real, [role.get(name, "") for name in individuals.id], 0, 0).n
 
     def _judge_fidelity(self, table: list[MetricRow], options: ReleaseOptions) -> list[str]:
         found = self._options_reasons("fidelity", ValidateOptions, options)

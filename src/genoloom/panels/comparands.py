@@ -66,6 +66,9 @@ class Comparands:
     diploids : Comparands, optional
         Those who have two haplotypes where others have one (the females of an X), as they are: for
         what is measured of genotypes.
+    unjoined : Comparands, optional
+        Where somebody is haploid, everybody as one individual, with two equal columns of who is
+        haploid: for what is measured of individuals.
     """
 
     pairs: list[tuple[Panel, Panel]]
@@ -74,6 +77,7 @@ class Comparands:
     sites: dict | None = None
     diploid: bool = True
     diploids: "Comparands | None" = None
+    unjoined: "Comparands | None" = None
 
     @property
     def unmatched(self) -> float:
@@ -121,7 +125,12 @@ def with_haploids(pairs: list[tuple[Panel, Panel]], roles: list[str]) -> Compara
     if len(own) and len(others):
         taken = [(s.take_individuals(own), r.take_individuals(others)) for s, r in pairs]
         diploids = Comparands(taken, [roles[i] for i in others])
-    return Comparands(*join_haploids(pairs, roles), diploid=False, diploids=diploids)
+    return Comparands(
+        *join_haploids(pairs, roles),
+        diploid=False,
+        diploids=diploids,
+        unjoined=Comparands(pairs, roles),
+    )
 
 
 def source_files(

@@ -141,7 +141,7 @@ class Bundle:
         generator, sites, description = load_generator(evidence.model(contig))
         panel, record = evidence.genotypes(contig, sites), evidence.records[f"synthetic {contig}"]
         with PanelWriter(
-            prefix, panel.individuals, panel.sites.contig, panel.sites.contig_length
+            prefix, panel.individuals, sites.contig, sites.contig_length, sites.ploidy
         ) as writer:
             for start, stop, alleles in panel.blocks(BLOCK):
                 writer.append(panel.sites.take(slice(start, stop)), alleles)
@@ -183,7 +183,9 @@ class Bundle:
         )
         try:
             with gzip.open(there) as handle:
-                individuals = sum(line.startswith(b">") for line in handle) // 2
+                # a record of each haplotype: NAME_1, NAME_2
+                names = (line.split()[0] for line in handle if line.startswith(b">"))
+                individuals = len({name.rpartition(b"_")[0] for name in names})
             consensus(
                 variants=variants,
                 reference=self.evidence.results.parent / row.reference,

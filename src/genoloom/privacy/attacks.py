@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genoloom.popgen.diversity import heterozygous_calls
+from genoloom.panel import own_columns
+from genoloom.popgen.diversity import expected_heterozygosity, heterozygous_calls
 from genoloom.popgen.haplotypes import window_ids
 from genoloom.privacy.attack_ids import AttackId, Scored
 from genoloom.privacy.matching import LongestMatches
@@ -42,6 +43,9 @@ class Block:
     to_synthetic, to_reference : ndarray, float32, shape (4 * n_individuals, 2 * n_individuals)
         Differing sites between real haplotypes and synthetic ones, and held-out ones.
     cm : ndarray, float64, shape (n_sites,)
+    haploid : ndarray of bool, shape (3 * n_individuals,), optional
+        Synthetic individuals, then real ones, whose two columns are one haplotype; nobody by
+        default.
     """
 
     synthetic: np.ndarray
@@ -49,6 +53,12 @@ class Block:
     to_synthetic: np.ndarray
     to_reference: np.ndarray
     cm: np.ndarray
+    haploid: np.ndarray | None = None
+
+    def own_rows(self) -> np.ndarray:
+        """The real rows that are haplotypes: one of who is haploid; int64."""
+        n = self.synthetic.shape[1] // 2
+        return np.arange(4 * n) if self.haploid is None else own_columns(self.haploid[n:])
 
 
 def per_individual(scores: np.ndarray) -> np.ndarray:
@@ -223,12 +233,14 @@ class RareAlleles(Attack):
         self.present = np.zeros((RAREST + 1, 4 * n_individuals))
 
     def add(self, block: Block) -> None:
-        holdout = block.real[:, : 2 * self.n]
+        own = np.isin(np.arange(2 * self.n), block.own_rows())
+        holdout = block.real[:, : 2 * self.n] * own
         copies = without_own(holdout.sum(axis=1, dtype=np.int64), holdout)
+        reference = own.sum() - own[0::2] - own[1::2]  # haplotypes of each individual's reference
         synthetic = block.synthetic.sum(axis=1, dtype=np.int64)
         for allele, n_copies, in_synthetic in (
             (1, copies, synthetic),
-            (0, 2 * self.n - 2 - copies, 2 * self.n - synthetic),
+            (0, reference - copies, 2 * self.n - synthetic),
         ):
             sites = np.flatnonzero(n_copies.min(axis=1) <= RAREST)
             carries = block.real[sites] == allele
@@ -353,7 +365,10 @@ class CopiedSegments(Attack):
 class Kinship(Attack):
     """KING-robust kinship with the most related synthetic individual.
 
-    Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11.
+    Manichaikul et al. 2010, doi:10.1093/bioinformatics/btq559, equation 11. Calls of haploid
+    individuals are never heterozygous: for them the expected number counts, as in the KING-homo
+    estimator there, and twice, as genotypes of 0 and 2 alleles vary twice as much. Two haploid
+    individuals then have 0.5 less half of their distance over that of unrelated ones.
     """
 
     def __init__(self, n_individuals: int):
@@ -363,6 +378,11 @@ class Kinship(Attack):
     def add(self, block: Block) -> None:
         for count, alleles in zip(self.heterozygous, (block.real, block.synthetic), strict=True):
             count += heterozygous_calls(alleles)
+        if block.haploid is not None:
+            expected = 2 * expected_heterozygosity(block.real.mean(axis=1))
+            synthetic, real = np.split(block.haploid, [block.synthetic.shape[1] // 2])
+            self.heterozygous[0][real] += expected
+            self.heterozygous[1][synthetic] += expected
         self.squared += squared_distances(block.real, block.synthetic)
 
     def scores(self) -> dict[Scored, np.ndarray]:

@@ -5,7 +5,7 @@ from math import gcd
 
 import numpy as np
 
-from genoloom.panel import Panel
+from genoloom.panel import Panel, own_columns
 from genoloom.popgen.distances import aats_halves, hamming
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.attack_ids import AttackId, Scored
@@ -21,7 +21,7 @@ from genoloom.privacy.excess import COPIES
 from genoloom.privacy.measures import exchange
 from genoloom.privacy.similarity import Similarities
 from genoloom.seeds import derive_seed
-from genoloom.validation.cohorts import Comparison, read_rows
+from genoloom.validation.cohorts import Comparison, Group, read_rows
 
 # share of sites that may have fewer training copies than the number by which sites were chosen
 FEW_SITES = 0.05
@@ -32,7 +32,9 @@ class AuditData:
     """What the attacks collect in one pass over the variants.
 
     Rows are haplotypes of the individuals compared: held-out individuals first, then as many
-    training individuals.
+    training individuals. Who is haploid has two equal rows, so that everybody is one individual of
+    the same weight; where rows are compared with others of their own group, one of them is left out
+    (`own_rows`).
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class AuditData:
         self.step = gcd(*windows)
         n = 2 * individuals.n
         self.n = n
+        # synthetic individuals, then real ones; the same on all contigs
+        self.haploid = np.zeros(3 * individuals.n, dtype=bool)
         self.attacks = attacks_on(individuals.n, windows, haplotype_windows, copies)
         self.similarities = Similarities(individuals.n) if copies else None
         # by contig: of synthetic and of real individuals, (2, n_sites)
@@ -65,6 +69,13 @@ class AuditData:
         """Read one contig; both panels have the same sites, `cm` their genetic positions."""
         n = self.n
         self.contigs.append((synthetic, real, cm))
+        self.haploid = np.concatenate(
+            [
+                synthetic.haploid[self.individuals.synthetic_individuals],
+                real.haploid[self.individuals.real_individuals],
+            ]
+        )
+        haploid = self.haploid if self.haploid.any() else None
         collectors = self.attacks
         if self.similarities:
             self.similarities.choose_rare(self._fewest_training_copies(real))
@@ -73,8 +84,9 @@ class AuditData:
             np.concatenate([self.individuals.holdout, self.individuals.train])
         ]
         frequencies = []
-        # half of the copies are the training individuals'
-        effective = EffectiveSites(labels, [COPIES], copies_share=0.5)
+        # half of the copies are the training individuals', and haploid ones have one
+        share = 0.5 * len(own_columns(self.haploid)) / (2 * len(self.haploid))
+        effective = EffectiveSites(labels, [COPIES], copies_share=share)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
             synthetic_alleles = read_rows(
@@ -87,6 +99,7 @@ class AuditData:
                 hamming(alleles, synthetic_alleles),
                 hamming(alleles, alleles[:, :n]),
                 cm[start:stop],
+                haploid,
             )
             for collector in collectors:
                 collector.add(block)
@@ -132,20 +145,42 @@ class AuditData:
                 start,
                 min(start + self.step, len(real.sites)),
             )
-            minor = (alleles.mean(axis=1) <= 0.5).astype(np.int8)[:, None]
-            copies.append([(part == minor).sum(axis=1) for part in np.split(alleles, 2, axis=1)])
+            minor = alleles == (alleles.mean(axis=1) <= 0.5)[:, None]
+            copies.append(
+                [
+                    part[:, self.own_rows(group)].sum(axis=1)
+                    for part, group in zip(
+                        np.split(minor, 2, axis=1), (Group.HOLDOUT, Group.TRAIN), strict=True
+                    )
+                ]
+            )
         holdout, training = np.concatenate(copies, axis=1)
         fewest = int(np.quantile(training, FEW_SITES, method="lower"))
         chosen = (training == 0).sum() < AS_MANY * (holdout == 0).sum()
         return max(fewest, int(chosen))
 
-    def aats(self, role: str) -> float:
-        """Mean of the AATS halves of one role's haplotypes against the synthetic ones."""
+    def own_rows(self, group: Group) -> np.ndarray:
+        """The rows of a group that are haplotypes, among its own: one of who is haploid; int64."""
+        at = (Group.SYNTHETIC, Group.HOLDOUT, Group.TRAIN).index(group)
+        return own_columns(np.split(self.haploid, 3)[at])
+
+    def aats(self, group: Group) -> float:
+        """Mean of the AATS halves of the held-out or the training haplotypes against the synthetic
+        ones.
+        """
         nearest, n = self.attack(Nearest), self.n
-        rows = slice(0, n) if role == "holdout" else slice(n, 2 * n)
-        within = nearest.reference.total[:n] if role == "holdout" else self.within_training
+        first, within = 0, nearest.reference.total[:n]
+        if group is Group.TRAIN:
+            first, within = n, self.within_training
+        own, synthetic = self.own_rows(group), self.own_rows(Group.SYNTHETIC)
         return float(
-            np.mean(aats_halves(within, self.within_synthetic, nearest.synthetic.total[rows]))
+            np.mean(
+                aats_halves(
+                    within[np.ix_(own, own)],
+                    self.within_synthetic[np.ix_(synthetic, synthetic)],
+                    nearest.synthetic.total[np.ix_(first + own, synthetic)],
+                )
+            )
         )
 
     def scores(self, seed: int) -> dict[Scored, np.ndarray]:

@@ -6,11 +6,12 @@ from math import isnan, nan
 
 import numpy as np
 
-from genoloom.audit_levels import CHANCE_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
+from genoloom.audit_levels import CHANCE_LEVEL, COPY_LEVEL, INTERVAL, RARE_LEVEL, fewest_resamples
 from genoloom.privacy.attack_ids import AttackId, Measure, Scored
 from genoloom.privacy.attacks import CopiedSegments, Kinship, per_individual
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.comparable import LEAST_CORRELATION, correlation, reasons_against
+from genoloom.privacy.copies import FEW_COPIES
 from genoloom.privacy.excess import LeakBasis, split_rows, within_chance
 from genoloom.privacy.exposure import exposure_rows, stacked
 from genoloom.privacy.measures import (
@@ -24,12 +25,14 @@ from genoloom.privacy.measures import (
 from genoloom.privacy.rows import MIN_POPULATION, ExposureRow, PrivateAttackRow
 from genoloom.privacy.shadows import Shadow, calibrated
 from genoloom.seeds import derive_seed
+from genoloom.validation.cohorts import Group
 from genoloom.validation.rows import ALL
 from genoloom.validation.verdicts import Role, Verdict, worst
 
 DECILE = "most isolated tenth"
 MAX_RUN_RATIO = 1.25
 MAX_LOSS = 0.05
+UNSEEN = f"copies of {FEW_COPIES:.0%} of the training individuals would not be seen"
 
 
 class Auditor:
@@ -290,6 +293,9 @@ class Auditor:
                 test.statistic,
                 test.verdict,
                 reference=test.reference,
+                note=UNSEEN
+                if test.verdict is Verdict.NOT_RUN and test.few_copies_chance > COPY_LEVEL
+                else "",
             )
             for attack, test in tests.items()
         ]
@@ -320,7 +326,7 @@ class Auditor:
         """Privacy loss: AATS(holdout, synthetic) - AATS(train, synthetic); positive when training
         individuals are nearer.
         """
-        loss = self.data.aats("holdout") - self.data.aats("train")
+        loss = self.data.aats(Group.HOLDOUT) - self.data.aats(Group.TRAIN)
         return self._row(
             Scored(AttackId.PRIVACY_LOSS),
             Measure.DIFFERENCE,
@@ -333,8 +339,10 @@ class Auditor:
         """Longest runs shared with training haplotypes over those shared with held-out ones, mean
         over synthetic haplotypes.
         """
+        own = self.data.own_rows(Group.SYNTHETIC)
         training, holdout = (
-            self.data.attack(CopiedSegments).of_synthetic(role) for role in ("train", "holdout")
+            self.data.attack(CopiedSegments).of_synthetic(role)[own]
+            for role in ("train", "holdout")
         )
         picks = self.rng.integers(0, len(holdout), size=(len(self.resampling.labels), len(holdout)))
         ratios = training[picks].mean(axis=1) / np.maximum(holdout[picks].mean(axis=1), 1e-12)
@@ -387,7 +395,8 @@ class Auditor:
 
         A child has one haplotype of a training individual and one of a held-out individual, against
         children of two held-out individuals. Haplotypes are passed on whole: an upper bound where
-        recombination is frequent.
+        recombination is frequent. Where somebody is haploid, children have not one haplotype of
+        each parent, and are not made.
         """
         attack = Scored(AttackId.NEAREST_AGAINST_REFERENCE, self.data.windows[0])
         haplotypes = self.by_haplotype[attack].reshape(2, self.n, 2)
@@ -399,13 +408,11 @@ class Auditor:
             inside = np.flatnonzero(self.population[: self.n] == name)
             mates[np.roll(inside, 1)] = inside  # another held-out individual of the population
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
+        replayed = Scored(AttackId.KINSHIP_REPLAY_CHILDREN)
         rows = [
-            self._auc_row(
-                Scored(AttackId.KINSHIP_REPLAY_CHILDREN),
-                ALL,
-                self.everybody,
-                *self._both(children, self.everybody),
-            )
+            self.not_run_row(replayed, "individuals are haploid")
+            if self.data.haploid.any()
+            else self._auc_row(replayed, ALL, self.everybody, *self._both(children, self.everybody))
         ]
         if self.relatives is not None and 2 <= self.relatives.sum() <= self.n - 2:
             holdout = self.scores[attack][: self.n]

@@ -7,8 +7,8 @@ among the rows where the two differ most, either is nearer equally often, howeve
 coincide by nature. Copies are at the top, all on one side.
 """
 
-from dataclasses import dataclass
-from math import ceil, log2
+from dataclasses import dataclass, replace
+from math import ceil, log2, nan
 
 import numpy as np
 
@@ -22,6 +22,8 @@ AT_ONCE = 1 << 24  # labels of neighbours held at a time
 DEPTH = 0.25  # and at most, as a share of the synthetic rows
 # but as many rows as one-sidedness by chance needs to be rare
 SMALLEST_DEPTH = ceil(-log2(COPY_LEVEL)) + 2
+FEW_COPIES = 0.05  # share of the rows that are copies when it is tried whether they would be seen
+TRIES, SEEN = 10, 8  # tries, and of how many the chance is told: in as many it is no larger
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Neighbours:
             np.where(individual[:, None] == individual[None, :], np.inf, log_distance),
             rows_per_individual,
         )
+
+    def with_some_of(self, copies: "Neighbours", rng: np.random.Generator) -> "Neighbours":
+        """The same with `FEW_COPIES` of the rows, and as many as can be told from chance, taken
+        from `copies`.
+        """
+        n = len(self.individual)
+        rows = rng.permutation(n)[: max(SMALLEST_DEPTH, round(FEW_COPIES * n))]
+        log_distance, individual = self.log_distance.copy(), self.individual.copy()
+        log_distance[rows], individual[rows] = copies.log_distance[rows], copies.individual[rows]
+        return Neighbours(log_distance, individual)
 
     def nearer_to_members(self, member: np.ndarray) -> np.ndarray:
         """Log-distance to the nearest other minus that to the nearest member, shape (n_labellings,
@@ -134,12 +146,16 @@ class CopyTest:
     least_chance : float
         The smallest that could have been found, had all rows been copies. Rows that are all alike
         can hide a copy, and few individuals have few labellings.
+    few_copies_chance : float
+        What is found in `SEEN` of `TRIES` tries, had `FEW_COPIES` of the rows been copies; nan
+        where not tried.
     """
 
     statistic: float
     reference: float
     chance: float
     least_chance: float
+    few_copies_chance: float = nan
 
     @property
     def verdict(self) -> Verdict:
@@ -154,6 +170,7 @@ def near_copies(
     member: np.ndarray,
     shuffled: np.ndarray,
     copies: Neighbours | None = None,
+    rng: np.random.Generator | None = None,
 ) -> CopyTest:
     """Test for near copies.
 
@@ -165,13 +182,22 @@ def near_copies(
     copies : Neighbours, optional
         Of the members themselves in place of the synthetic rows: what nothing but copies would
         show.
+    rng : Generator, optional
+        With it, it is tried whether few copies would be seen.
     """
     found = one_sidedness(neighbours.nearer_to_members(member[None]))[0]
     by_chance = one_sidedness(neighbours.nearer_to_members(shuffled))
     largest = neighbours.largest_statistic()
     if copies is not None:
         largest = min(largest, one_sidedness(copies.nearer_to_members(member[None]))[0])
-    return _judged(found, by_chance, largest, _as_dealt(shuffled, member))
+    judged = _judged(found, by_chance, largest, _as_dealt(shuffled, member))
+    if copies is None or rng is None:
+        return judged
+    few = [
+        one_sidedness(neighbours.with_some_of(copies, rng).nearer_to_members(member[None]))[0]
+        for _ in range(TRIES)
+    ]
+    return replace(judged, few_copies_chance=_chance_of(np.sort(few)[-SEEN], by_chance))
 
 
 def copied_segments(
@@ -202,11 +228,13 @@ def copied_segments(
         inside = np.flatnonzero(population == name)
         shuffled[:, inside] = rng.permuted(shuffled[:, inside], axis=1)
 
+    # rows that tie come in an order that has nothing to do with their roles
+    order = np.random.default_rng(0).permutation(len(neighbours.individual))
+
     def statistics(roles: np.ndarray) -> np.ndarray:
         difference = neighbours.difference(roles == 2, roles == 1)
-        return one_sidedness(
-            difference, np.repeat(roles == 0, rows_per_individual, axis=1), FEWEST_SEGMENTS
-        )
+        synthetic = np.repeat(roles == 0, rows_per_individual, axis=1)
+        return one_sidedness(difference[:, order], synthetic[:, order], FEWEST_SEGMENTS)
 
     at_once = max(1, AT_ONCE // neighbours.individual.size)
     by_chance = np.concatenate(
@@ -223,8 +251,10 @@ def _as_dealt(shuffled: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _judged(found: float, by_chance: np.ndarray, largest: float, as_dealt: float) -> CopyTest:
-    def chance_of(statistic: float) -> float:
-        return float((1 + (by_chance >= statistic - 1e-9).sum()) / (1 + len(by_chance)))
-
     reference = float(np.quantile(by_chance, CHANCE_LEVEL))
-    return CopyTest(float(found), reference, chance_of(found), max(as_dealt, chance_of(largest)))
+    least = max(as_dealt, _chance_of(largest, by_chance))
+    return CopyTest(float(found), reference, _chance_of(found, by_chance), least)
+
+
+def _chance_of(statistic: float, by_chance: np.ndarray) -> float:
+    return float((1 + (by_chance >= statistic - 1e-9).sum()) / (1 + len(by_chance)))

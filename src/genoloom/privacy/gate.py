@@ -383,12 +383,6 @@ def model_reasons(descriptions: Iterable[dict], options: ReleaseOptions) -> list
             "model: was adapted from another model, and who trained that one is not known; train "
             "without init_from, or set release.adapted_models: true if nobody of this panel did"
         )
-    for description in descriptions:
-        if (ploidy := description.get("ploidy", "diploid")) != "diploid":
-            reasons.append(
-                f"model: contig {description.get('contig')} is {ploidy}, and the audit of haploid "
-                "individuals, two by two, is not calibrated for a release; leave the contig out"
-            )
     return reasons
 
 

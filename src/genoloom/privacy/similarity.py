@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from genoloom.audit_levels import COPY_LEVEL
 from genoloom.popgen.distances import hamming
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import RAREST, Block
 from genoloom.privacy.copies import CopyTest, Neighbours, copied_segments, near_copies
+from genoloom.seeds import derive_seed
+from genoloom.validation.verdicts import Verdict
 
 FEW_ALLELES = 10.0  # weight of two or three rare alleles
 PENALTY = 0.9  # of what a copied block says: nearly all of a segment must be copied for it to grow
@@ -72,12 +75,14 @@ class RareSharing:
         self.carried = np.zeros(2 * n_individuals, dtype=np.float32)
 
     def add(self, block: Block) -> None:
-        n_real = 4 * self.n
-        holdout = block.real[:, : 2 * self.n].sum(axis=1, dtype=np.int64)
-        training = block.real[:, 2 * self.n :].sum(axis=1, dtype=np.int64)
+        rows = block.own_rows()
+        held, trained = rows[rows < 2 * self.n], rows[rows >= 2 * self.n]
+        n_real = len(rows)
+        holdout = block.real[:, held].sum(axis=1, dtype=np.int64)
+        training = block.real[:, trained].sum(axis=1, dtype=np.int64)
         for allele, in_held, in_trained in (
             (1, holdout, training),
-            (0, 2 * self.n - holdout, 2 * self.n - training),
+            (0, len(held) - holdout, len(trained) - training),
         ):
             copies = in_held + in_trained
             in_both = (np.minimum(in_held, in_trained) >= self.fewest) & (copies >= 1)
@@ -153,6 +158,7 @@ class Similarities:
         self.rare = RareSharing(n_individuals)
         self.segments = SharedSegments(n_individuals)
         self.copies = CommonDistances(n_individuals), RareSharing(n_individuals)
+        self.haploid = False
 
     def choose_rare(self, fewest: int) -> None:
         """Copies among the training individuals by which the next sites were chosen."""
@@ -160,6 +166,7 @@ class Similarities:
 
     def add(self, block: Block) -> None:
         """Read the next sites of the contig."""
+        self.haploid |= block.haploid is not None
         for collected in (self.common, self.rare, self.segments):
             collected.add(block)
         for collected in self.copies:
@@ -174,6 +181,9 @@ class Similarities:
     ) -> dict[AttackId, CopyTest]:
         """All tests for copies that can be run.
 
+        Haploid contigs may be short, and haploid individuals alike by nature. Where copies of a few
+        individuals would not be seen by any test, the one for individuals has not been run.
+
         Parameters
         ----------
         labels : ndarray of bool, shape (n_shuffles, 2 * n_individuals)
@@ -183,11 +193,16 @@ class Similarities:
         """
         member = np.arange(2 * self.n) >= self.n
         runs = [test for test in AttackId if phased or not test.needs_phase]
+        few = np.random.default_rng(derive_seed(self.n, "few copies")) if self.haploid else None
         found = {
-            t: near_copies(near, member, labels, copies)
+            t: near_copies(near, member, labels, copies, few)
             for t, (near, copies) in self.to_real().items()
             if t in runs
         }
+        whole = found[AttackId.NEAR_COPIES_OF_INDIVIDUALS]
+        seen = np.min([test.few_copies_chance for test in found.values()])
+        if seen > COPY_LEVEL and whole.verdict is Verdict.PASS:
+            found[AttackId.NEAR_COPIES_OF_INDIVIDUALS] = replace(whole, least_chance=float(seen))
         return found | {
             t: copied_segments(near, population, len(labels), rng)
             for t, near in self.to_all().items()

@@ -32,7 +32,7 @@ from genoloom.privacy.excess import LeakBasis
 from genoloom.privacy.rows import AttackRow, ExposureRow, PrivateAttackRow, public_rows
 from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
-from genoloom.validation.cohorts import Comparison, compare, read_rows
+from genoloom.validation.cohorts import Comparison, compare_by_ploidy, read_rows
 from genoloom.validation.rows import ALL, own_rows
 from genoloom.validation.verdicts import Role
 
@@ -86,14 +86,14 @@ def audit(
     shadows : sequence of Path
         What `genoloom shadow` has written, in order; made here where none are given.
     """
+    comparands = comparands.unjoined or comparands
     key = read_public_key(options.recipient) if options.recipient else None
     used = {f"model/{path.name}": path for path in models}
     known = {f"shadow/{path.name}": path for path in shadows}
     record = Making(
         "audit", {**(sources or {}), **used, **known, **numbered("baseline", baselines)}
     )
-    synthetic, real = comparands.pairs[0]
-    individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)
+    individuals = compare_by_ploidy(comparands.pairs[0], comparands.roles, seed)
     loaded = load_models(models, comparands.pairs, individuals)
     if options.shadow_models not in ("auto", 0) and not loaded.generators:
         raise InputError(

@@ -11,7 +11,7 @@ from genoloom.formats.provenance import Making
 from genoloom.formats.shadow_scores import write_scores
 from genoloom.panels.comparands import Comparands
 from genoloom.privacy_config import AuditOptions
-from genoloom.validation.cohorts import compare
+from genoloom.validation.cohorts import compare_by_ploidy
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ def shadow(
     state : Path, optional
         Directory of checkpoints; removed at the end.
     """
+    comparands = comparands.unjoined or comparands
     used = {f"model/{path.name}": path for path in models}
     record = Making("shadow", {**sources, **used})
-    synthetic, real = comparands.pairs[0]
-    individuals = compare(synthetic.individuals, real.individuals, comparands.roles, 0, seed)
+    individuals = compare_by_ploidy(comparands.pairs[0], comparands.roles, seed)
     work = ShadowWork(
         load_models(models, comparands.pairs, individuals),
         comparands.pairs,

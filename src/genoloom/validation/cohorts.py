@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.panel import Individuals, Panel, haplotype_columns
+from genoloom.panel import Individuals, Panel, by_ploidy, haplotype_columns
 from genoloom.seeds import derive_seed
 
 # distances and kernels are quadratic in individuals: larger groups are sampled down to this
@@ -113,6 +113,14 @@ def compare(
         train,
         halvings,
     )
+
+
+def compare_by_ploidy(pair: tuple[Panel, Panel], roles: list[str], seed: int) -> Comparison:
+    """Choose the individuals of synthetic and real panels, as `compare` does; on an X males and
+    females apart, whose haplotypes differ in number (`genoloom.panel.by_ploidy`).
+    """
+    synthetic, real = (by_ploidy(panel.individuals, panel.sites.ploidy) for panel in pair)
+    return compare(synthetic, real, roles, 0, seed)
 
 
 def halve(
