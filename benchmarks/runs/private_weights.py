@@ -68,9 +68,9 @@ def measure(case: Case) -> Iterator[dict]:
             training.train_step(step, step / steps)
         return training.evaluate(steps)["bits"]
 
-    torch.manual_seed(derive_seed(case.seed, "private weights"))
     rate, known = options.learning_rate, CopyingNetwork(options.width)
     known.load_state_dict({k: torch.from_numpy(v) for k, v in generator.network.items()})
+    torch.manual_seed(derive_seed(case.seed, "private weights"))
     for name, network, learned in (
         ("public rows", known, None),
         ("public rows, then private ones", copy.deepcopy(known), GENTLE * rate),
