@@ -3,10 +3,10 @@
     python -m benchmarks.release_study results/release_study
 
 Of the 2,504 individuals of the 1000 Genomes Project 1,204 play the cohort and 1,300 the public
-panel, in all groups in proportion, on all of DPYD. Then come the commands of
-docs/release_guide.md: `panel add`, `init` and `run release`, once in mode `public` and once in mode
-`statistics` at epsilon 3. It needs the development data (GENOLOOM_SHARED_DATA). A study that was
-stopped goes on; the exit code is that of the last command.
+panel, of all 26 populations in proportion, on all of DPYD; labels are those of the five groups.
+Then come the commands of docs/release_guide.md: `panel add`, `init` and `run release`, once in mode
+`public` and once in mode `statistics` at epsilon 3. It needs the development data
+(GENOLOOM_SHARED_DATA). A study that was stopped goes on; the exit code is that of the last command.
 """
 
 import argparse
@@ -34,15 +34,18 @@ ABOUT = {
 }
 
 
-def write_inputs(data: Path, out: Path) -> dict[str, Counter]:
-    """Genotypes and sheets of cohort and public panel; individuals of each, by group."""
+def write_inputs(data: Path, out: Path, seed: int = 1) -> dict[str, Counter]:
+    """Genotypes and sheets of cohort and public panel, dealt by `seed`; individuals of each, by
+    group.
+    """
     chosen = SETS["dpyd-full"]
     with open(data / chosen.labels, newline="") as handle:
         rows = {row["sample"]: row for row in csv.DictReader(handle, delimiter="\t")}
     source = data / chosen.variants
     names = np.array(cyvcf2.VCF(str(source)).samples)
     group = np.array([rows[name][chosen.population] for name in names])
-    ours = dealt(group, COHORT, seed=1)
+    # by population: else the public AMR would have more PEL than the cohort's
+    ours = dealt(np.array([rows[name]["pop"] for name in names]), COHORT, seed)
     found = {}
     for name, inside in (("cohort", ours), ("public", ~ours)):
         who = names[inside].tolist()
@@ -62,12 +65,15 @@ def write_inputs(data: Path, out: Path) -> dict[str, Counter]:
     return found
 
 
-def options(mode: str, folder: Path, cohort: Counter, steps: int | None) -> dict:
+def options(
+    mode: str, folder: Path, cohort: Counter, steps: int | None = None, seed: int = 1
+) -> dict:
     """The configuration of a study; `cohort` has the individuals of each group."""
     # typed by hand in a study: half of the cohort, rounded
     mix = {group: round(n / 2, -1) for group, n in sorted(cohort.items())}
     told = {} if steps is None else {"copying_network": {"steps": steps}}
     return {
+        "seed": seed,
         "generators": ["copying_network"],
         "baselines": [],
         "sequence_generators": [],
@@ -90,13 +96,21 @@ def genoloom(*words: object) -> int:
     ).returncode
 
 
-def release(out: Path, mode: str, data: Path = DATA, steps: int | None = None) -> int:
+def release(
+    out: Path,
+    mode: str,
+    data: Path = DATA,
+    steps: int | None = None,
+    seed: int = 1,
+    cores: int | None = None,
+) -> int:
     """Make the study of a mode below `out`; the exit code of the command that failed, or 0. The
-    bundle is in `{out}/{mode}/results/release/cohort/copying_network`.
+    bundle is in `{out}/{mode}/results/release/cohort/copying_network`. `seed`: of who is in the
+    cohort, who trains, and the draws.
     """
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    found = write_inputs(data, out)
+    found = write_inputs(data, out, seed)
     folder, genetic_map = out / "public_panels", data / str(SETS["dpyd-full"].map)
     study = out / mode
 
@@ -112,8 +126,9 @@ def release(out: Path, mode: str, data: Path = DATA, steps: int | None = None) -
     if not (study / "config").exists() and (code := genoloom("init", study, *given("cohort"))):
         return code
     asked = study / "release.yaml"
-    asked.write_text(yaml.safe_dump(options(mode, folder, found["cohort"], steps)))
-    return genoloom("run", "-C", study, "release", "--configfile", asked)
+    asked.write_text(yaml.safe_dump(options(mode, folder, found["cohort"], steps, seed)))
+    run = ["run", "-C", study, *([] if cores is None else ["--cores", cores])]
+    return genoloom(*run, "release", "--configfile", asked)
 
 
 def main() -> int:
@@ -125,10 +140,12 @@ def main() -> int:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--data", type=Path, default=DATA, help="directory of the data")
     parser.add_argument("--steps", type=int, help="training steps")
+    parser.add_argument("--seed", type=int, default=1, help="of cohort, split and draws")
+    parser.add_argument("--cores", type=int, help="CPU cores; all by default")
     arguments = parser.parse_args()
-    codes = [
-        release(arguments.out, mode, arguments.data, arguments.steps) for mode in arguments.modes
-    ]
+    same = {"data": arguments.data, "steps": arguments.steps}
+    same |= {"seed": arguments.seed, "cores": arguments.cores}
+    codes = [release(arguments.out, mode, **same) for mode in arguments.modes]
     return max(codes)
 
 

@@ -408,8 +408,8 @@ class CopyingNetworkOptions(Section):
         le=2,
         description="Sampling temperature of tokens: 1 uses the network's probabilities; below 1 "
         "likely tokens become more frequent. null finds the value that makes synthetic"
-        " haplotypes as near to each other as templates are, from 0.8 to 1. "
-        "Likelihoods do not depend on it.",
+        " haplotypes as near to each other as templates are, from 0.6 (without anchors "
+        "0.8) to 1. Likelihoods do not depend on it.",
     )
     anchor: bool = Field(True, description=ANCHOR)
     evaluate_every: int | None = EVALUATE_EVERY

@@ -109,6 +109,28 @@ class Pilot:
 
     def __init__(self, wanted: Callable[[int], np.ndarray]):
         self.wanted, self.found = wanted, []
+        self.order: np.ndarray | None = None  # of the rows, by population and past
+
+    def even(self, uniforms: np.ndarray, population: np.ndarray) -> np.ndarray:
+        """Numbers in [0, 1) for the rows of a block (n,), in place of independent `uniforms`.
+
+        They are evenly spaced among rows of one population whose last blocks are alike, so that
+        what is drawn is as frequent as its chances say: factors that met the luck of the pilot
+        cohort would be wrong for any other (array-RQMC: L'Ecuyer, Lecot & Tuffin 2008,
+        doi:10.1287/opre.1070.0453).
+        """
+        if self.order is None:
+            self.order = np.argsort(population, kind="stable")
+            digits = (np.arange(len(population))[:, None] >> np.arange(32)) & 1
+            self.spaced = digits @ 0.5 ** np.arange(1, 33)  # van der Corput's
+        even = np.empty(len(population))
+        even[self.order] = (self.spaced + uniforms[0]) % 1
+        return even
+
+    def follow(self, block: np.ndarray, population: np.ndarray) -> None:
+        """Sort the rows by what was drawn (n,) last."""
+        order = self.order[np.argsort(block[self.order], kind="stable")]
+        self.order = order[np.argsort(population[order], kind="stable")]
 
     def find(self, k: int, chance: np.ndarray, population: np.ndarray) -> np.ndarray:
         """Factors of the chances (n, C) of block `k`, float32 (P, C)."""

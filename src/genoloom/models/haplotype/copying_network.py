@@ -22,7 +22,7 @@ depends on whose haplotypes they are: `docs/haplotype_templates.md`.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -31,13 +31,7 @@ from pydantic import Field, model_validator
 
 from genoloom.declared import DeclarationError, Declared, Name
 from genoloom.models.finite import refuse_non_finite
-from genoloom.models.haplotype.anchoring import (
-    Anchors,
-    Pilot,
-    pilot_populations,
-    wanted_frequencies,
-    weighted_frequencies,
-)
+from genoloom.models.haplotype.anchoring import Anchors, Pilot
 from genoloom.models.haplotype.base import (
     MOST_LABELS,
     HaplotypeDescription,
@@ -46,10 +40,11 @@ from genoloom.models.haplotype.base import (
     TrainingHaplotypes,
 )
 from genoloom.models.haplotype.blocks import choose_block
+from genoloom.models.haplotype.copying_frequencies import pilot_request, token_frequencies
 from genoloom.models.haplotype.copying_imputation import impute_rows
 from genoloom.models.haplotype.copying_state import CopyingState
 from genoloom.models.haplotype.copying_weights import PREFIX, compiled, declare_weights
-from genoloom.models.haplotype.groups import Groups, divide, draw_groups
+from genoloom.models.haplotype.groups import GROUP_DRAW, Groups, divide, draw_groups
 from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.haplotype.particles import BLOCK_DRAWS, Imputation
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
@@ -64,6 +59,7 @@ from genoloom.models.haplotype.templates import (
     read_bits,
     unpack_bits,
 )
+from genoloom.models.haplotype.unseen_blocks import mutation_factors
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training_config import CopyingNetworkOptions
@@ -77,7 +73,7 @@ log = logging.getLogger(__name__)
 # whole, which takes many templates: with few, or without linkage, it is counted in smaller pieces.
 LENGTHS, LENGTHS_OF_FEW, SHORTEST = (16, 8), (8,), 2
 FEW = 1000  # templates
-LOWEST_TEMPERATURE = 0.8
+LOWEST_TEMPERATURE, LOWEST_OF_ANCHORED = 0.8, 0.6
 BALANCED_ROWS = 500
 SCORED_ROWS = 2048  # haplotypes whose state is held at a time
 YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of this many counts are held
@@ -124,6 +120,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         super().__init__(options)
         self.anchors: Anchors | None = None
         self.groups: Groups
+        self.mutations: np.ndarray | None = None  # factors, float32 (P,)
         self.reweighting: Reweighting | None = None
         self.stands_for: dict[str, str] = {}
 
@@ -147,12 +144,14 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self._train(data, fitted, validation, run)
         everybody = np.arange(len(data.population))
         self.panel, self.groups, order = self._collect(data, everybody, run.seed)
-        if options.temperature is None:
-            self.options = options.model_copy(update={"temperature": self._temperature(run)})
         if self.reweighting is not None:
             known = self.population_names
             asked = sorted(self.reweighting.stands_for.items())
             self._know({label: name for label, name in asked if label not in known})
+        if options.anchor:
+            self.mutations = mutation_factors(self.panel, _individuals(data, order), SPARE)
+        if options.temperature is None:
+            self.options = options.model_copy(update={"temperature": self._temperature(run)})
         if options.anchor:
             self._anchor(run.seed, order)
 
@@ -164,6 +163,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         everybody = np.arange(len(data.population))
         other.panel, other.groups, order = other._collect(data, everybody, seed)
         if self.options.anchor:
+            other.mutations = mutation_factors(other.panel, _individuals(data, order), SPARE)
             other._anchor(seed, order)
         return other
 
@@ -201,9 +201,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         options, rng = self.options, np.random.default_rng(derive_seed(run.seed, "pairs"))
         panel, groups, order = self._collect(data, fitted, run.seed)
         place = np.argsort(order)
-        own = learning.own_templates(
-            place, fitted // 2 if data.individual is None else data.individual[fitted]
-        )
+        own = learning.own_templates(place, _individuals(data, fitted))
         source, told = (
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
@@ -247,7 +245,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return panel, groups, order[by]
 
     def _temperature(self, run: "TrainingRun") -> float:
-        """The temperature that the templates call for, by some of them along the first blocks."""
+        """The temperature that the templates call for, by some of them along the first blocks. It
+        is that of draws with anchors, which are farther from each other, where there are any.
+        """
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
@@ -257,45 +257,36 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         request = SampleRequest(
             self.panel.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64)
         )
+        lowest, anchors, names = LOWEST_TEMPERATURE, None, self.population_names
+        if self.options.anchor:
+            lowest, wanted = LOWEST_OF_ANCHORED, token_frequencies(self.panel, names)
+            anchors = self._find_anchors(run.seed, wanted, (lowest + 1) / 2, stop)
         found = balanced_temperature(
-            lambda temperature: np.concatenate(list(self._draw(request, temperature, stop))), real,
-            LOWEST_TEMPERATURE
+            lambda temperature: np.concatenate(
+                list(self._draw(request, temperature, stop, anchors))
+            ),
+            real, lowest
         )  # fmt: skip
         log.info("%s: tokens are drawn at temperature %g", run.label, found)
         return found
 
     def _anchor(self, seed: int, order: np.ndarray) -> None:
-        """Find the factors that keep the frequencies of the templates, on a pilot cohort. `order`:
-        which training haplotype each template is.
+        """Find the factors that keep the frequencies of the templates. `order`: which training
+        haplotype each template is.
         """
-        panel, rng = self.panel, np.random.default_rng(derive_seed(seed, "pilot"))
-        further = np.arange(panel.n_populations - len(self.stands_for), panel.n_populations)
-        population = pilot_populations(np.append(panel.population, further), rng)
-        told = self.reweighting
-        rows = [] if told is None else [self.population_names.index(x) for x in told.stands_for]
-        request = SampleRequest(
-            population, rng.integers(0, 2**63, size=len(population), dtype=np.uint64)
-        )
+        panel, temperature = self.panel, self.options.temperature
+        wanted = token_frequencies(panel, self.population_names, self.reweighting, order)
+        self.anchors = self._find_anchors(seed, wanted, temperature, panel.n_blocks)
 
-        tables = BlockTables(panel, 0)
-
-        def wanted(k: int) -> np.ndarray:
-            table = tables.table(k)
-            tables.forget(k)
-            found = wanted_frequencies(
-                table.index, panel.population, panel.n_populations, table.n_tokens
-            )
-            if told is not None:
-                found[rows] = weighted_frequencies(
-                    table.index, told.weights(told.window(self._variants(k).start))[:, order],
-                    table.n_tokens,
-                )  # fmt: skip
-            return found
-
+    def _find_anchors(
+        self, seed: int, wanted: Callable[[int], np.ndarray], temperature: float, n_blocks: int
+    ) -> Anchors:
+        """The factors that bring wanted frequencies to the first blocks of a pilot cohort."""
         pilot = Pilot(wanted)
-        for _ in self._draw(request, self.options.temperature, panel.n_blocks, pilot):
+        request = pilot_request(self.panel, derive_seed(seed, "pilot"))
+        for _ in self._draw(request, temperature, n_blocks, pilot):
             pass
-        self.anchors = pilot.anchors(self.options.vocabulary_size)
+        return pilot.anchors(self.options.vocabulary_size)
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         yield from self._draw(request, self.options.temperature, self.panel.n_blocks, self.anchors)
@@ -310,7 +301,12 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         """Alleles of the first `n_blocks` blocks, int8 (n_sites, n_haplotypes)."""
         L = self.options.block_size
         panel, population = self.groups.drawn_by(self.panel)
-        drawn_in = draw_groups(panel, population, request.population, request.seed)
+        uniform = row_uniforms(request.seed, GROUP_DRAW)
+        if isinstance(anchors, Pilot):
+            uniform = anchors.even(uniform, request.population)
+        drawn_in = draw_groups(panel, population, request.population, uniform)
+        if isinstance(anchors, Pilot):
+            anchors.follow(drawn_in, drawn_in)
         state = CopyingState(panel, drawn_in)
         step = min(
             YIELDED_BLOCKS,
@@ -320,6 +316,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
             errors = np.concatenate([state.error(SPARE, k) for k in range(first, stop)])
+            if self.mutations is not None:
+                errors = self.mutations[request.population][:, None] * errors
             mutations = pack_bits(
                 (row_uniforms(request.seed, np.arange(first * L, stop * L)) < errors).T, L
             )
@@ -332,11 +330,14 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                     factors = anchors.find(
                         first + low, self._chances(state, temperature), request.population
                     )[None, population]
+                    uniforms[some] = anchors.even(uniforms[low], drawn_in)
                 elif anchors is not None:
                     factors = anchors.factors[first:stop, population]
                 drawn[some] = state.draw(
                     self.weights, temperature, factors, uniforms[some], mutations[some]
                 )
+                if isinstance(anchors, Pilot):
+                    anchors.follow(drawn[low] ^ mutations[low], drawn_in)
             alleles = (
                 unpack_bits(drawn, L)
                 .transpose(0, 2, 1)
@@ -371,8 +372,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return bool(self.stands_for) and self.anchors is not None
 
     def anchor_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        drawn_as = np.arange(self.panel.n_populations)
-        drawn_as[len(drawn_as) - len(self.stands_for) :] = self.panel.stands_for
+        drawn_as = self.panel.drawn_as
         total, tables = np.zeros(haplotypes.n_haplotypes), BlockTables(self.panel, 0)
         for k, bits, _ in self._blocks(haplotypes):
             table = tables.table(k)
@@ -450,7 +450,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         arrays = {f"{PREFIX}{name}": values for name, values in self.network.items()}
         arrays |= templates | {"population": self.panel.population, "group": self.groups.of}
         if self.anchors is not None:
-            arrays["anchors"] = self.anchors.factors
+            arrays |= {"anchors": self.anchors.factors, "mutations": self.mutations}
         told = {"stands_for": self.stands_for} if self.stands_for else {}
         return arrays, self._words() | told
 
@@ -468,6 +468,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             Anchors.declare(
                 arrays, -(-words.n_variants // options.block_size), P, options.vocabulary_size
             )
+            arrays.expect("mutations", "float32", P, low=0)
 
     @classmethod
     def from_state(
@@ -485,6 +486,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         generator.groups = Groups.among(arrays["group"], arrays["population"])
         generator._know(stands_for)
         generator.anchors = Anchors.from_arrays(arrays)
+        generator.mutations = arrays.get("mutations")
         generator._take(
             {
                 name.removeprefix(PREFIX): values
@@ -493,3 +495,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             }
         )
         return generator
+
+
+def _individuals(data: TrainingHaplotypes, rows: np.ndarray) -> np.ndarray:
+    """Whose each of some haplotypes is."""
+    return rows // 2 if data.individual is None else data.individual[rows]

@@ -18,6 +18,11 @@ CARRIED = ("weights", "by_block", "own_by_block", "log_probability")
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
 
 
+def error_rates(differs: np.ndarray, n_templates: int, spare: float) -> np.ndarray:
+    """Chance that an allele differs from its token, float64 (L,)."""
+    return np.clip((differs + spare) / n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR)
+
+
 @dataclass
 class CopyingState:
     """What the templates say of the next block of each of some rows, block by block along a contig.
@@ -89,9 +94,7 @@ class CopyingState:
         another.
         """
         differs = self.tables.table(self.k if k is None else k).differs
-        return np.clip(
-            (differs + spare) / self.panel.n_templates, kernels.LEAST_ERROR, kernels.MOST_ERROR
-        )
+        return error_rates(differs, self.panel.n_templates, spare)
 
     def _make_room(self, *blocks: int) -> None:
         """For sums over the distinct blocks of some blocks."""

@@ -13,7 +13,6 @@ from typing import Self
 import numpy as np
 
 from genoloom.models.haplotype.templates import TemplatePanel
-from genoloom.seeds import row_uniforms
 
 SITES = 2000  # spread evenly among those that vary in 1 % of the templates
 LEAST_FREQUENCY = 0.01
@@ -60,14 +59,15 @@ class Groups:
 
 
 def draw_groups(
-    panel: TemplatePanel, of_group: np.ndarray, population: np.ndarray, seed: np.ndarray
+    panel: TemplatePanel, of_group: np.ndarray, population: np.ndarray, uniform: np.ndarray
 ) -> np.ndarray:
     """The group of each row to draw, by the shares of the groups among the templates of its
-    population; int64 (n,). `panel` and `of_group` as of `Groups.drawn_by`.
+    population; int64 (n,). `panel` and `of_group` as of `Groups.drawn_by`; `uniform`: numbers in
+    [0, 1).
     """
     size = np.diff(panel.borders)
     size[panel.n_populations - len(panel.stands_for) :] = size[list(panel.stands_for)]
-    uniform, drawn = row_uniforms(seed, GROUP_DRAW), np.empty(len(seed), dtype=np.int64)
+    drawn = np.empty(len(uniform), dtype=np.int64)
     for p in np.unique(population):
         groups, rows = np.flatnonzero(of_group == p), population == p
         ends = np.cumsum(np.maximum(size[groups], 1))

@@ -154,14 +154,19 @@ class TemplatePanel:
         return np.searchsorted(self.population, np.arange(self.n_populations + 1))
 
     @cached_property
+    def drawn_as(self) -> np.ndarray:
+        """The population that each is drawn as, itself but for the last ones; int64."""
+        own = self.n_populations - len(self.stands_for)
+        return np.append(np.arange(own), np.array(self.stands_for, dtype=np.int64))
+
+    @cached_property
     def slots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of no population and of each: its slot, where its templates begin and end, and what a
         template of another and one of its own weighs after a switch, float32 (P + 1, 2), by slot.
 
         A population that nobody belongs to has the slot of the one it is drawn as, or of none.
         """
-        drawn_as = np.arange(self.n_populations)
-        drawn_as[self.n_populations - len(self.stands_for) :] = self.stands_for
+        drawn_as = self.drawn_as
         N, low, high = self.n_templates, self.borders[:-1][drawn_as], self.borders[1:][drawn_as]
         slot = np.where(high > low, drawn_as + 1, 0)
         first, stop = np.where(high > low, low, 0), np.where(high > low, high, N)

@@ -99,6 +99,23 @@ def test_a_pilot_remembers_what_is_applied_later():
         np.testing.assert_allclose(anchors(k, chance[7:9], population[7:9]), found[7:9], rtol=1e-6)
 
 
+def test_a_pilot_draws_as_often_as_its_chances_say():
+    rng = np.random.default_rng(1)
+    population = rng.permutation(np.repeat([0, 1], [300, 100]))
+    pilot = Pilot(lambda k: np.full((2, 2), 0.5))
+    past = np.zeros(400, dtype=int)
+    for _ in range(6):
+        numbers = pilot.even(rng.random(400), population)
+        assert ((numbers >= 0) & (numbers < 1)).all()
+        drawn = (numbers < 0.3).astype(int)
+        # among rows of one past, too; independent numbers are off by 4 to 9
+        for kind in np.unique(2 * past + population):
+            own = drawn[2 * past + population == kind]
+            assert abs(own.sum() - 0.3 * len(own)) < 3
+        pilot.follow(drawn, population)
+        past = drawn
+
+
 @pytest.fixture(scope="module", params=GENERATORS)
 def trained(request, tmp_path_factory):
     """A hardly trained generator of linked sites, whose draws drift."""

@@ -7,10 +7,10 @@ pytest.importorskip("torch")
 
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
-from genoloom.models.haplotype.groups import Groups, draw_groups, find_groups
+from genoloom.models.haplotype.groups import GROUP_DRAW, Groups, draw_groups, find_groups
 from genoloom.models.haplotype.templates import TemplatePanel
 from genoloom.panel import ArrayHaplotypes
-from genoloom.seeds import row_seeds
+from genoloom.seeds import row_seeds, row_uniforms
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import CopyingNetworkOptions
 
@@ -74,7 +74,7 @@ def test_groups_of_each_population(data):
     assert drawn_by.stands_for == (2, 3)
     asked = np.repeat([0, 1, 2, 3], 2000)
     seeds = row_seeds(1, [str(i) for i in range(len(asked))])
-    drawn = draw_groups(drawn_by, population_of, asked, seeds)
+    drawn = draw_groups(drawn_by, population_of, asked, row_uniforms(seeds, GROUP_DRAW))
     np.testing.assert_array_equal(population_of[drawn], asked)
     size = np.bincount(of)
     share = size / np.repeat([INDIVIDUALS, INDIVIDUALS], 2)
