@@ -79,7 +79,6 @@ SCORED_ROWS = 2048  # haplotypes whose state is held at a time
 YIELDED_BLOCKS = 64  # drawn between two yields, or fewer: tables of this many counts are held
 COUNTS = 2**25
 REACH = 4  # blocks scored after a place where haplotypes are exchanged
-STEPS = 400
 FAINTEST = 1e-6  # factor of an anchor whose logarithm is taken
 
 
@@ -245,9 +244,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         return panel, groups, order[by]
 
     def _temperature(self, run: "TrainingRun") -> float:
-        """The temperature that the templates call for, by some of them along the first blocks. It
-        is that of draws with anchors, which are farther from each other, where there are any.
-        """
+        """The temperature that templates call for, by some of them along the first blocks: that of
+        draws with anchors, which are farther from each other, where there are any."""
         seed, stop = derive_seed(run.seed, "temperature"), min(BALANCED_BLOCKS, self.panel.n_blocks)
         rng = np.random.default_rng(seed)
         rows = np.sort(rng.permutation(self.panel.n_templates)[:BALANCED_ROWS])
