@@ -113,8 +113,8 @@ def flip_chance(epsilon: float, delta: float, bits: int) -> float:
     """The least chance with which each of `bits` bits has to be flipped so that all together are
     (epsilon, delta)-differentially private, whatever they were before.
 
-    The loss of k changed bits is exact: of the bits that come out as they were there are Binomial(k, 1 -
-    changed) (Kairouz, Oh & Viswanath 2017, doi:10.1109/TIT.2017.2685505).
+    The loss of k changed bits is exact: of the bits that come out as they were there are
+    Binomial(k, 1 - changed) (Kairouz, Oh & Viswanath 2017, doi:10.1109/TIT.2017.2685505).
     """
     kept = np.arange(bits + 1)
 

@@ -10,6 +10,7 @@ from genoloom.privacy.attack_ids import AttackId, Measure
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.rows import PUBLIC_COLUMNS as PRIVACY
 from genoloom.privacy.rows import AttackRow
+from genoloom.stages.report import report
 from genoloom.validation.rows import COLUMNS as FIDELITY
 from genoloom.validation.rows import MetricRow
 
@@ -208,3 +209,20 @@ def _write_model(path: Path, name: str, **more) -> None:
     path.write_text(
         json.dumps({"generator": name, "seed": 1, **digests, "versions": {"x": "1"}, **more})
     )
+
+
+def write(results: Path, **changes) -> str:
+    """The page of a report on `write_results`."""
+    arguments = {
+        "panels": ["demo"],
+        "generators": list(GENERATORS),
+        "sequence_sets": ["slice"],
+        "sequence_generators": ["markov", "transformer"],
+    } | changes
+    report(results=results, out=results / "report" / "index.html", **arguments)
+    return (results / "report" / "index.html").read_text()
+
+
+def numbers(results: Path) -> dict:
+    """What the report says, for programs."""
+    return json.loads((results / "report" / "report.json").read_text())

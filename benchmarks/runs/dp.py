@@ -55,8 +55,8 @@ from genoloom.training_config import CopyingNetworkOptions, MatchedMosaicOptions
 DELTA = 1e-5
 BLOCK = 16  # sites
 COLUMNS = (
-    "cohort generator epsilon delta sites training public blocks diplotypes diplotype_ratio ld_r2 lost pca fst "
-    "aats_holdout aats_synthetic classifier local_attack worst_attack chance attack"
+    "cohort generator epsilon delta sites training public blocks diplotypes diplotype_ratio ld_r2 "
+    "lost pca fst aats_holdout aats_synthetic classifier local_attack worst_attack chance attack"
 )
 
 

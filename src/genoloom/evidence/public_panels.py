@@ -3,6 +3,7 @@ templates, which are compared with the registered panel and with the cohort; and
 `statistics`, that its guarantee is that of the statistics it was made from.
 """
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +131,12 @@ def _copies(generator: HaplotypeGenerator, sites: Sites, templates: Panel) -> bo
     if min(index) < 0:
         return False
     population = np.repeat([names.index(p) for p in templates.individuals.population], 2)
-    order = np.argsort(population, kind="stable")
     packed = PackedHaplotypes.pack(templates.take_sites(index).haplotypes, fill=True)
     own = generator.panel
-    return np.array_equal(own.population, population[order]) and np.array_equal(
-        own.haplotypes.ones, packed.ones[:, order]
-    )
+    return _in_any_order(own.population, own.haplotypes) == _in_any_order(population, packed)
+
+
+def _in_any_order(population: np.ndarray, packed: PackedHaplotypes) -> list[tuple[int, bytes]]:
+    """Haplotypes with their populations: a model has them in the order of its groups."""
+    digests = (sha256(column.tobytes()).digest() for column in packed.ones.T)
+    return sorted(zip(population.tolist(), digests, strict=True))

@@ -28,8 +28,8 @@ from genoloom.errors import InputError
 
 MAX_LINE = 1 << 24  # bytes of one line; readers of sequences allow MAX_SEQUENCE
 MAX_SEQUENCE = 1 << 29  # the longest human chromosome has 2.5e8 bases
-# of bgzip: 2.6 times as fast on genotypes as the usual 6, and 3.6 times on bases, for files that are
-# 14 and 5 % larger
+# of bgzip: 2.6 times as fast on genotypes as the usual 6, and 3.6 times on bases, for files that
+# are 14 and 5 % larger
 BGZIP_LEVEL = 4
 PIPE_WAIT_S = 5  # how long a pipe may be without a writer
 # an unpacked file that is both longer and denser than these is refused

@@ -3,8 +3,8 @@ or region begins.
 
 htslib takes any index next to a file, may end the process on a damaged one, and reads fewer records
 through a stale one. So the index is read here, as a place to start reading only, and it is used
-only where it is not older than the file (or was written with it), its chunks cover all records of the file without a gap,
-and records are where it says.
+only where it is not older than the file (or was written with it), its chunks cover all records of
+the file without a gap, and records are where it says.
 
 Forms: tabix.pdf and CSIv1.pdf, https://samtools.github.io/hts-specs/.
 """

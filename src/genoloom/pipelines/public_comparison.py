@@ -64,7 +64,7 @@ def compare_public(
     audit_options: AuditOptions,
     seed: int,
 ) -> None:
-    """Write a fidelity table of the rows of `ComparisonRow`, and a table of the attacks on the twin.
+    """Write a fidelity table of the rows of `ComparisonRow`, and one of the attacks on the twin.
 
     Each row has as many individuals of each population as there are synthetic ones, or as there are
     public ones. Nothing of the cohort is in the public rows, so there is nothing to attack. Which

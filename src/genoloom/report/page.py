@@ -54,8 +54,8 @@ BINS = "~bins"  # the tab of frequency bins and windows, next to the tabs of pop
 GUIDE = {
     "trade_off": "Good: the green corner. In the grey area copying real haplotypes in pieces does "
     "as well. Bars: 95 % intervals over individuals.",
-    "frontier": "Good: low in both. The line is the largest AUC that epsilon permits to any attack; "
-    "data of which nothing of the cohort is known are left of it, data without a guarantee right. "
+    "frontier": "Good: low in both. The line is the largest AUC that epsilon permits to any "
+    "attack; data of which nothing of the cohort is known are left of it, data without a guarantee right. "
     "Other epsilons are not tried: each would be measured of the cohort, and count.",
     "decay": "Good: the line lies on that of the holdout individuals at every distance.",
     "spectrum": "Good: the markers are on the bars. Too few in the first columns means that rare "

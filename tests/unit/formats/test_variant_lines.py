@@ -1,5 +1,5 @@
-"""Plain lines, of which htslib reads the beginning only, become the records of htslib, or its error;
-other lines between them, and damage, change nothing.
+"""Plain lines, of which htslib reads the beginning only, become the records of htslib, or its
+error; other lines between them, and damage, change nothing.
 """
 
 import os

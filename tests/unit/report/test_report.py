@@ -2,7 +2,6 @@
 it.
 """
 
-import html
 import json
 import re
 from importlib.resources import files
@@ -17,16 +16,17 @@ from report_tables import (
     PRIVACY,
     attack_row,
     fidelity_row,
+    numbers,
     plot_details,
     typed,
     typed_attack,
+    write,
     write_results,
 )
 from scipy.stats import entropy
 
 from genoloom.errors import InputError
 from genoloom.formats.tables import read_table, write_table
-from genoloom.privacy.accounting import mu_of
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.report.collect import PanelData, collect
 from genoloom.report.data import Judgement
@@ -49,26 +49,11 @@ def results(tmp_path):
     return write_results(tmp_path / "results")
 
 
-def write(results, **changes):
-    arguments = {
-        "panels": ["demo"],
-        "generators": list(GENERATORS),
-        "sequence_sets": ["slice"],
-        "sequence_generators": ["markov", "transformer"],
-    } | changes
-    report(results=results, out=results / "report" / "index.html", **arguments)
-    return (results / "report" / "index.html").read_text()
-
-
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """A report that tests only look at: its results, and the page."""
     folder = write_results(tmp_path_factory.mktemp("rendered") / "results")
     return folder, write(folder)
-
-
-def numbers(results) -> dict:
-    return json.loads((results / "report" / "report.json").read_text())
 
 
 def add_rows(path, rows):
@@ -494,45 +479,3 @@ def test_what_data_are_fit_for_is_in_the_numbers_the_summary_and_the_page(result
     # baselines too, which the printed summary leaves out
     assert {line["generator"] for line in table} == set(GENERATORS)
     assert "independent  allele" not in text
-
-
-def test_data_of_a_privacy_mode_are_next_to_public_individuals(results):
-    place = results / "validation" / "demo" / "comparison"
-    of_rows = {"public_individuals": 0.52, "public_mosaic": 0.55, "private_twin": 0.51}
-    rows = [
-        fidelity_row(name, "comparison", metric, value)
-        for name, auc in of_rows.items()
-        for metric, value in (METRICS | {"classifier_auc": auc}).items()
-    ]
-    write_table(place / "fidelity.tsv", FIDELITY, rows)
-    attacks = [attack_row("private_twin", "comparison", AttackId.WORST, 0.93, "fail")]
-    write_table(place / "privacy.tsv", PRIVACY, attacks)
-    [model] = (results / "models" / "demo" / "gan").glob("*.json")
-    told = {"mode": "statistics", "epsilon": 3.0, "delta": 1e-5, "mu": mu_of(3.0, 1e-5)}
-    model.write_text(json.dumps(json.loads(model.read_text()) | {"privacy": told}))
-    page = write(results, comparison=True)
-    data = numbers(results)["data"][0]
-    modes = {row["generator"]: row for row in data["modes"]}
-    # the smallest epsilon first, what has no guarantee last; baselines are no data to give away
-    assert [*modes][:3] == ["public_individuals", "public_mosaic", "gan"]
-    assert {*modes} == {*of_rows, "gan", "transformer"}
-    assert (modes["public_mosaic"]["epsilon"], modes["public_mosaic"]["permitted_auc"]) == (0, 0.5)
-    assert modes["gan"]["permitted_rate"] == pytest.approx(0.054, abs=5e-4)  # docs/privacy.md
-    assert modes["private_twin"]["epsilon"] is modes["private_twin"]["permitted_auc"] is None
-    assert (modes["private_twin"]["worst_attack"], modes["gan"]["worst_attack"]) == (0.93, 0.74)
-    judged = {j["generator"]: j for j in data["judgements"]}
-    assert judged["public_mosaic"]["privacy"] == ""  # nothing to attack, not: not run
-    assert judged["public_mosaic"]["may_leave"] is None
-    assert judged["private_twin"]["privacy"] == "fail"
-    svg = (results / "report/plots/haplotypes/demo/frontier.svg").read_text()
-    assert image(svg) in page
-    for text in ("permitted at most", "no limit", *modes):
-        assert text in svg
-    for row in modes.values():
-        assert row["help"] in html.unescape(page)
-    for text in ("Next to public individuals", "5.4 %", 'title="Largest AUC that the guarantee'):
-        assert text in page
-    text = (results / "report" / "summary.txt").read_text()
-    assert re.search(r"private_twin +comparison +0.93", text)
-    # a run without modes has none of it
-    assert "Next to public individuals" not in write(write_results(results.with_name("other")))

@@ -41,6 +41,8 @@ def _the_tree_is_of_this_generator():
             patch.setattr(released_tree, place, path.replace(released_tree.NAME, NAME))
         patch.setattr(released_tree, "WORST", released_tree.WORST | {"generator": NAME})
         patch.setattr(released_tree, "NAME", NAME)
+        # its 20 templates per population are in groups, and in their order
+        patch.setattr("genoloom.models.haplotype.groups.MEMBERS", 10)
         yield
 
 
