@@ -314,7 +314,7 @@ def get_trait_files():
 
 
 # what is judged next to data of public individuals
-COMPARISON = "results/validation/{panel}/comparison/"
+COMPARISON = "results/validation/{panel}/comparison"
 
 
 def compares_with_public():
@@ -343,7 +343,7 @@ def get_report_inputs(wildcards):
         table=["fidelity.tsv", "details.json", "privacy.tsv", "leak.json"],
     )
     if compares_with_public():
-        tables = [COMPARISON + name for name in ("fidelity.tsv", "privacy.tsv")]
+        tables = [f"{COMPARISON}/{name}" for name in ("fidelity.tsv", "privacy.tsv")]
         haplotypes += expand(tables, panel=panels)
     sequences = expand(
         "results/validation/sequences/{set}/{generator}/{table}",

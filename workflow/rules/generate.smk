@@ -199,6 +199,7 @@ if may_be_shared(settings.consensus):
         """
         input:
             variants=rules.generate_haplotypes.output.variants,
+            provenance=rules.generate_haplotypes.output.provenance,
             reference=lambda wildcards: get_panel_row(wildcards).reference,
         output:
             [temp(f"{PART}.consensus{suffix}") for suffix in FASTA_SUFFIXES],
@@ -226,6 +227,7 @@ rule write_consensus:
     """
     input:
         variants=rules.generate_haplotypes.output.variants,
+        provenance=rules.generate_haplotypes.output.provenance,
         reference=lambda wildcards: get_panel_row(wildcards).reference,
         parts=get_consensus_parts,
         indexes=get_consensus_indexes,

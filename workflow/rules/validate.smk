@@ -73,8 +73,8 @@ if compares_with_public():
             model=each_contig("results/models/{panel}/copying_network/{contig}.safetensors"),
             reference_values="results/validation/{panel}/copying_network/reference_values.json",
         output:
-            table=COMPARISON + "fidelity.tsv",
-            attacks=COMPARISON + "privacy.tsv",
+            table=f"{COMPARISON}/fidelity.tsv",
+            attacks=f"{COMPARISON}/privacy.tsv",
         log:
             "logs/compare_with_public/{panel}.log",
         benchmark:

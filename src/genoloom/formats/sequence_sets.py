@@ -15,12 +15,12 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.bgzip import create_bgzip
 from genoloom.formats.names import other_contig_name
 from genoloom.formats.text import (
     MAX_SEQUENCE,
     as_text,
     byte_lines,
-    create_bgzip,
     split_rows,
     text_lines,
     whole_number,

@@ -28,9 +28,6 @@ from genoloom.errors import InputError
 
 MAX_LINE = 1 << 24  # bytes of one line; readers of sequences allow MAX_SEQUENCE
 MAX_SEQUENCE = 1 << 29  # the longest human chromosome has 2.5e8 bases
-# of bgzip: 2.6 times as fast on genotypes as the usual 6, and 3.6 times on bases, for files that
-# are 14 and 5 % larger
-BGZIP_LEVEL = 4
 PIPE_WAIT_S = 5  # how long a pipe may be without a writer
 # an unpacked file that is both longer and denser than these is refused
 BOMB_BYTES, BOMB_RATIO = 1 << 28, 250
@@ -351,13 +348,6 @@ def real_number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("is no finite number")
     return value
-
-
-def create_bgzip(path: str | Path, level: int = BGZIP_LEVEL):
-    """A bgzip file to write bytes to, a `pysam.BGZFile`."""
-    import pysam  # most readers of text do without
-
-    return pysam.BGZFile(str(path), f"wb{level}")
 
 
 @contextmanager

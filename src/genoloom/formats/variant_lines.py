@@ -6,6 +6,7 @@ before them, and the other lines whole, so that nothing else is understood here.
 
 import os
 import re
+import resource
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -68,6 +69,7 @@ def plain_records(plan: Plan) -> Generator[tuple, None, Plan | None]:
 
 
 def _possible(header: Header) -> bool:
+    largest, _ = resource.getrlimit(resource.RLIMIT_FSIZE)  # of files in memory, too
     return (
         header.packing == "bgzf"
         and not (header.bcf or header.bom)
@@ -77,6 +79,7 @@ def _possible(header: Header) -> bool:
         and _SETS.search(header.raw) is None
         and len(header.samples) > 0
         and hasattr(os, "memfd_create")
+        and (largest == resource.RLIM_INFINITY or largest > 2 * LONGEST)
         and os.path.exists(DESCRIPTORS)
     )
 

@@ -24,7 +24,8 @@ import pysam
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import AGAIN, create_bgzip, open_raw, text_lines, whole_number
+from genoloom.formats.bgzip import create_bgzip
+from genoloom.formats.text import AGAIN, open_raw, text_lines, whole_number
 from genoloom.formats.variant_header import COLUMNS, check_samples
 from genoloom.formats.vcf_write import LAST_POSITION, TBI_END
 

@@ -14,8 +14,8 @@ import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.bgzip import BGZIP_LEVEL, create_bgzip
 from genoloom.formats.names import check_contig_name
-from genoloom.formats.text import BGZIP_LEVEL, create_bgzip
 from genoloom.panel import Panel, Sites
 
 TBI_END = 2**29  # base pairs that a .tbi reaches

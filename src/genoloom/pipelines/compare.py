@@ -13,15 +13,15 @@ import numpy as np
 
 from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
-from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype import COMPARED, generator_class
-from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.haplotype.training_data import overlaps_of, training_haplotypes
-from genoloom.panel import Individuals, Panel, Sites
+from genoloom.panel import Individuals, Panel
 from genoloom.panels.comparands import RealFiles, open_real, source_files
 from genoloom.panels.genotypes import UNKNOWN, GenotypeFiles
+from genoloom.pipelines.drawn_panels import draw_panel
 from genoloom.privacy_config import AuditOptions
-from genoloom.seeds import derive_seed, row_seeds
+from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
 from genoloom.stages.report import report
 from genoloom.stages.validate import validate
@@ -247,25 +247,3 @@ def _sample(
     generator.fit(training_haplotypes(training, 0.1, seed), None)
     generator.overlaps = overlaps_of(training)
     return draw_panel(generator, training.sites, individuals, prefix, seed)
-
-
-def draw_panel(
-    generator: HaplotypeGenerator,
-    sites: Sites,
-    individuals: Individuals,
-    prefix: Path,
-    seed: int,
-) -> Panel:
-    """Individuals of a generator, at its sites, as a panel with this prefix."""
-    known = generator.population_names
-    population = np.repeat([known.index(p) for p in individuals.population], 2)
-    request = SampleRequest(
-        population,
-        row_seeds(seed, [f"{individual} {h}" for individual in individuals.id for h in (1, 2)]),
-    )
-    with PanelWriter(prefix, individuals, sites.contig) as writer:
-        start = 0
-        for alleles in generator.draw(request):
-            writer.append(sites.take(slice(start, start + len(alleles))), alleles)
-            start += len(alleles)
-    return open_panel(prefix)

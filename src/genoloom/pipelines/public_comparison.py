@@ -23,7 +23,7 @@ from genoloom.models.load import load_generator
 from genoloom.panel import Individuals, Panel, allele_counts
 from genoloom.panels.comparands import Comparands, open_pairs
 from genoloom.panels.public_panels import labels_fit
-from genoloom.pipelines.compare import draw_panel
+from genoloom.pipelines.drawn_panels import draw_panel
 from genoloom.popgen.structure import fst_matrix
 from genoloom.privacy.rows import AttackRow
 from genoloom.privacy_config import AuditOptions

@@ -30,12 +30,13 @@ import pysam.bcftools
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.bgzip import create_bgzip
 from genoloom.formats.fasta_index import index_fasta
 from genoloom.formats.genotype_calls import Calls, CallsFile
 from genoloom.formats.names import without_spaces
 from genoloom.formats.reference import IUPAC, Reference
 from genoloom.formats.sequence_sets import read_intervals
-from genoloom.formats.text import create_bgzip, create_text
+from genoloom.formats.text import create_text
 from genoloom.formats.variant_header import read_header
 from genoloom.formats.variant_process import ABSENT
 from genoloom.formats.variants import list_contigs

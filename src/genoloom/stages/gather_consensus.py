@@ -8,9 +8,9 @@ from pathlib import Path
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
+from genoloom.formats.bgzip import create_bgzip
 from genoloom.formats.fasta_index import index_fasta
 from genoloom.formats.names import without_spaces
-from genoloom.formats.text import create_bgzip
 from genoloom.formats.variant_header import CHUNK, read_header
 
 

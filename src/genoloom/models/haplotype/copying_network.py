@@ -59,7 +59,7 @@ from genoloom.models.haplotype.templates import (
     read_bits,
     unpack_bits,
 )
-from genoloom.models.haplotype.unseen_blocks import mutation_factors
+from genoloom.models.haplotype.unseen_blocks import MOST_FACTOR, mutation_factors
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.training_config import CopyingNetworkOptions
@@ -466,7 +466,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             Anchors.declare(
                 arrays, -(-words.n_variants // options.block_size), P, options.vocabulary_size
             )
-            arrays.expect("mutations", "float32", P, low=0)
+            arrays.expect("mutations", "float32", P, low=0, high=MOST_FACTOR)
 
     @classmethod
     def from_state(

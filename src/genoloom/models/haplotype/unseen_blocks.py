@@ -12,6 +12,7 @@ from genoloom.models.haplotype.copying_state import error_rates
 from genoloom.models.haplotype.templates import BlockTables, TemplatePanel
 
 POOLED = 10.0  # unseen blocks at the rate of all populations together, added to those of each
+MOST_FACTOR = 1000.0
 
 
 def mutation_factors(panel: TemplatePanel, individual: np.ndarray, spare: float) -> np.ndarray:
@@ -51,4 +52,4 @@ def mutation_factors(panel: TemplatePanel, individual: np.ndarray, spare: float)
         return np.ones(P, dtype=np.float32)
     all_alike = unseen.sum() / drawn.sum()
     factors = (unseen + POOLED * all_alike) / (drawn + POOLED)
-    return factors[panel.drawn_as].astype(np.float32)
+    return np.minimum(factors, MOST_FACTOR)[panel.drawn_as].astype(np.float32)
