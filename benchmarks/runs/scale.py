@@ -134,28 +134,28 @@ def slopes(rows: list[dict]) -> list[dict]:
     found = []
     for stage, program in dict.fromkeys((r["stage"], r["program"]) for r in rows):
         own = [r for r in rows if (r["stage"], r["program"]) == (stage, program)]
-        sites, people, cpu, memory = (
+        sites, individuals, cpu, memory = (
             np.array([float(r[c]) for r in own])
             for c in ("sites", "individuals", "cpu_s", "peak_mb")
         )
-        sizes = [len(set(x)) for x in (sites, people)]
-        if len(set(zip(sites, people, strict=True))) < 3:
+        sizes = [len(set(x)) for x in (sites, individuals)]
+        if len(set(zip(sites, individuals, strict=True))) < 3:
             continue
-        terms = [sites * people / 1e9, np.ones(len(own))]
+        terms = [sites * individuals / 1e9, np.ones(len(own))]
         if min(sizes) > 1 and len(own) > 3:
             terms.insert(1, sites / 1e6)
         # relative errors count, so that the smallest sizes do as well
         line, _ = nnls(np.stack(terms, axis=1) / cpu[:, None], np.ones(len(own)))
-        told = np.stack(terms, axis=1) @ line
-        left = ((cpu - told) ** 2).sum() / ((cpu - cpu.mean()) ** 2).sum()
+        fitted = np.stack(terms, axis=1) @ line
+        left = ((cpu - fitted) ** 2).sum() / ((cpu - cpu.mean()) ** 2).sum()
         found.append({
             "stage": stage, "program": program, "rows": len(own),
             "sites": f"{sites.min():.0f}-{sites.max():.0f}",
-            "individuals": f"{people.min():.0f}-{people.max():.0f}",
+            "individuals": f"{individuals.min():.0f}-{individuals.max():.0f}",
             "ns_per_genotype": f"{line[0]:.4g}",
             "us_per_site": f"{line[1]:.4g}" if len(terms) == 3 else "",
             "fixed_s": f"{line[-1]:.3g}", "r2": f"{1 - left:.5f}",
-            "largest_residual": f"{np.abs(told / cpu - 1).max():.3f}",
+            "largest_residual": f"{np.abs(fitted / cpu - 1).max():.3f}",
             "peak_mb": f"{memory.min():.0f}-{memory.max():.0f}",
         })  # fmt: skip
     return found

@@ -181,7 +181,7 @@ class ScaleOptions(Section):
     )
 
     def jobs(self, sites: int, individuals: int) -> int:
-        """Jobs that share so many individuals of a contig of so many sites."""
+        """Number of jobs that share the drawn `individuals` of a contig of `sites` sites."""
         if self.window is None:
             return 1
         return max(1, round(sites * individuals / (self.window * INDIVIDUALS_A_JOB)))

@@ -37,6 +37,20 @@ folder_option = default_option(
 COMPARED = get_args(Compared)
 
 
+templates_option = click.option(
+    "--templates",
+    type=PREFIX,
+    multiple=True,
+    required=True,
+    callback=as_list,
+    help="Templates of `genoloom panel match`, a prefix for each contig. Repeat.",
+)
+populations_option = click.option(
+    "--populations",
+    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
+)
+
+
 @click.group(cls=OrderedGroup)
 def panel():
     """Register public panels, and match one with a cohort."""
@@ -102,10 +116,7 @@ def panel_show(name, folder):
 @panels_option
 @click.option("--contig", required=True, help="Contig to write.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the templates to write.")
-@click.option(
-    "--populations",
-    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
-)
+@populations_option
 @folder_option
 @calls("stages.public_match:match_panel")
 def panel_match():
@@ -114,21 +125,11 @@ def panel_match():
 
 @panel.command("measure")
 @panels_option
-@click.option(
-    "--templates",
-    type=PREFIX,
-    multiple=True,
-    required=True,
-    callback=as_list,
-    help="Templates of `genoloom panel match`, a prefix for each contig. Repeat.",
-)
+@templates_option
 @split_option
 @file_option("--out", "Statistics to write (.safetensors).")
 @file_option("--budget", "Budget of the cohort; the key of the noise is kept next to it.")
-@click.option(
-    "--populations",
-    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
-)
+@populations_option
 @click.option(
     "--epsilon",
     type=click.FloatRange(0, min_open=True),
@@ -158,14 +159,7 @@ def panel_measure():
 )
 @panels_option
 @split_option
-@click.option(
-    "--templates",
-    type=PREFIX,
-    multiple=True,
-    required=True,
-    callback=as_list,
-    help="Templates of `genoloom panel match`, a prefix for each contig. Repeat.",
-)
+@templates_option
 @models_option
 @file_option("--out", "Fidelity table to write.")
 @file_option("--public", "Table of attacks to write.")
@@ -178,10 +172,7 @@ def panel_measure():
     callback=as_list,
     help="What to judge. Repeat; [default: all]",
 )
-@click.option(
-    "--populations",
-    help="Populations of the public panel that represent the cohort's: IBS:TSI,FIN:CEU.",
-)
+@populations_option
 @file_option(
     "--reference-values", "reference_values.json of the synthetic individuals.", required=False
 )
