@@ -116,22 +116,83 @@ def effects(name: str) -> list[str]:
     ratios: dict[str, Column] = {"splits": splits}
     ratios |= {learner: median("ratio", learner=learner) for learner in LEARNERS}
     ratios |= {"diplotype TV": median("tv"), "unmatched": median("unmatched", 3)}
-    return grouped(name, {"trained on": "data"}, ratios)
+    return without_truth(grouped(name, {"trained on": "data"}, ratios))
+
+
+def without_truth(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("| truth ")]
+
+
+def biases(rows: Iterable[tuple[str, str, str, float]]) -> list[str]:
+    """How many diplotypes have a small mean error, by what the learners were trained on.
+
+    Small is a median over splits of up to a tenth of the median effect, or one inside the range of
+    the learner that was trained on real data.
+
+    Parameters
+    ----------
+    rows : iterable of tuple
+        What was trained on, learner, diplotype, and mean error in one split; of `truth` the effect.
+    """
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for data, learner, diplotype, value in rows:
+        found.setdefault((data, learner), {}).setdefault(diplotype, []).append(value)
+    effect = {d: float(np.median(own)) for d, own in found.pop(("truth", "")).items()}
+
+    def line(data: str, learner: str, own: dict[str, list[float]]) -> dict[str, str]:
+        real, bias = found["real", learner], {d: float(np.median(v)) for d, v in own.items()}
+        tenth = {d for d, value in bias.items() if abs(value) <= 0.1 * abs(effect[d])}
+        like = {d for d, value in bias.items() if min(real[d]) <= value <= max(real[d])}
+        worst = max(bias, key=lambda d: abs(bias[d]))
+        return {
+            "trained on": data,
+            "learner": learner,
+            "diplotypes": str(len(bias)),
+            "up to a tenth": str(len(tenth)),
+            "or in the range of real": str(len(tenth | like)),
+            "largest bias": f"{worst}: {bias[worst]:.1f} of {effect[worst]:.1f}",
+        }
+
+    return markdown(line(*key, own) for key, own in found.items())
+
+
+def clopidogrel_bias() -> list[str]:
+    """Mean errors by diplotype of CYP2C19."""
+    rows = [row for row in read_table(RESULTS / "treatment_effects.tsv") if row["group"]]
+    return biases(
+        (r["data"], r["learner"], r["group"], float(r["bias"] or r["effect"])) for r in rows
+    )
+
+
+def warfarin_bias() -> list[str]:
+    """Mean errors by genotype of VKORC1 and diplotype of CYP2C9."""
+    rows = read_table(RESULTS / "pharmacogenes.warfarin.tsv")
+    return biases(
+        (r["data"], r["learner"], r["population"], float(r["value"]))
+        for r in rows if r["metric"] in ("bias", "effect")
+    )  # fmt: skip
 
 
 def pharmacogenes() -> list[str]:
     """Distances of diplotypes and what star alleles have lost, by gene."""
+    table = read_table(RESULTS / "pharmacogenes.tsv")
+    distances = [row for row in table if row["metric"] == "diplotype_tv"]
+    real: dict[tuple[str, str], list[float]] = {}
+    for row in distances:
+        if row["data"] == "real":
+            real.setdefault((row["gene"], row["population"]), []).append(float(row["value"]))
 
     def worst(rows: list[dict]) -> str:
-        by_seed: dict[str, list[float]] = {}
+        own: dict[tuple[str, str], list[float]] = {}
         for r in rows:
             if r["metric"] == "diplotype_tv" and r["population"] != "all":
-                by_seed.setdefault(r["seed"], []).append(float(r["value"]))
-        return number(str(np.median([max(own) for own in by_seed.values()])), 2)
+                own.setdefault((r["gene"], r["population"]), []).append(float(r["value"]))
+        ratios = [np.median(values) / np.median(real[key]) for key, values in own.items()]
+        return number(str(max(ratios)), 2)
 
     columns: dict[str, Column] = {"splits": splits}
     columns |= {"diplotype TV": median("value", metric="diplotype_tv", population="all")}
-    columns |= {"worst population": worst}
+    columns |= {"worst population, of real": worst}
     columns |= {"phenotype TV": median("value", metric="phenotype_tv", population="all")}
     columns |= {"unmatched": median("value", 4, metric="unmatched_haplotypes")}
     columns |= {"alleles lost": median("value", 0, metric="alleles_lost")}
@@ -148,8 +209,9 @@ def warfarin() -> list[str]:
         columns[f"doses within 20 %, {title}"] = median(
             "value", learner="dose regression", population=group
         )
-    lines = grouped("pharmacogenes.warfarin", {"trained on": "data"}, columns, gene="warfarin")
-    return [line for line in lines if not line.startswith("| truth ")]
+    return without_truth(
+        grouped("pharmacogenes.warfarin", {"trained on": "data"}, columns, gene="warfarin")
+    )
 
 
 def tasks(data_set: str, name: str = "utility_tasks") -> list[str]:
@@ -295,6 +357,8 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "rare-events": partial(effects, "treatment_effects.events"),
     "pharmacogenes": pharmacogenes,
     "warfarin": warfarin,
+    "treatment-bias": clopidogrel_bias,
+    "warfarin-bias": warfarin_bias,
     "utility-dpyd": partial(tasks, "dpyd-slice"),
     "utility-chr15": partial(tasks, "chr15"),
     "utility-demo": partial(tasks, "demo", "utility_tasks.demo"),

@@ -16,12 +16,15 @@ from collections.abc import Iterator
 
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, kept_samples
+from benchmarks.runs.treatment_effects import add_size, of_diplotypes
 from benchmarks.table import spread
-from genoloom.formats.tables import read_table
+from genoloom.formats.tables import read_records, read_table
 from genoloom.medicine_config import TrialOptions
 from genoloom.report.summary import as_text
 from genoloom.stages.star_alleles import star_alleles
 from genoloom.stages.treatment_effects import treatment_effects
+from genoloom.task_rows import EffectRow
+from genoloom.treatment.study import REAL, TRUTH
 
 BUILD = "GRCh37"
 KEYS = ["data", "gene", "learner", "metric", "population"]
@@ -34,9 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     sets = ["cyp2c9", "cyp3a5", "tpmt", "nudt15"]
     add_shared(parser, set=sets, seeds="1-3", generators=chosen, minutes=None)
     add_shared(parser, steps=None, set_option=[])
-    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
-    text = "of each training set, drawn with replacement; as many as there are by default"
-    parser.add_argument("--individuals", type=int, help=text)
+    add_size(parser)
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -65,17 +66,18 @@ def measure(case: Case) -> Iterator[dict]:
                 comparands=comparands, build=BUILD, out=out, summary=None, options=options,
                 seed=case.seed,
             )  # fmt: skip
-            yield from _trial(read_table(out), name, number == 0)
+            yield from _trial(read_records(out, EffectRow), name, number == 0)
 
 
-def _trial(rows: list[dict], name: str, first: bool) -> Iterator[dict]:
+def _trial(rows: list[EffectRow], name: str, first: bool) -> Iterator[dict]:
     """Metrics of the trial; those without a generator come with the first one."""
     of = {"genotypes": name, "factorised": f"{name}, factorised"}
-    for row in rows:
-        if row["metric"] in TRIAL and (row["data"] in of or first):
-            own = {"learner": row["learner"], "metric": row["metric"], "value": row["value"]}
-            data = of.get(row["data"], row["data"])
-            yield {"data": data, "gene": "warfarin", "population": row["group"]} | own
+    errors = [r for r in of_diplotypes(rows) if r.data in ("genotypes", REAL, TRUTH)]
+    for row in [*(row for row in rows if row.metric in TRIAL), *errors]:
+        if row.data in of or first:
+            own = {"learner": row.learner, "metric": row.metric, "value": row.value}
+            data = of.get(row.data, row.data)
+            yield {"data": data, "gene": "warfarin", "population": row.group} | own
 
 
 def summary(rows: list[dict]) -> str:

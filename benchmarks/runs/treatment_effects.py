@@ -9,16 +9,14 @@ held-out real individuals. Rows of a generator's name have its genotypes and the
 model for all else; `factorised` and `joint` are the other routes to a synthetic trial, learnt from
 the real one. `ratio` is the root PEHE over that of the same learner trained on real data. `tv` is
 the largest total-variation distance of diplotype frequencies from the held-out individuals over the
-populations; the row `real` has it for the training individuals. `bias_within` is the share of
-diplotypes and phenotypes whose mean error is at most a tenth of their effect, or within two
-spreads over draws of that of real data. Synthetic files of an earlier run are used again.
+populations; the row `real` has it for the training individuals, and `tv_ratio` is the largest
+ratio to it of one population. Rows with a `group` have the mean error of one diplotype, and its
+mean true effect. Synthetic files of an earlier run are used again.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.options import add_shared
 from benchmarks.runner import NO_FILES, Case, kept_samples
@@ -29,20 +27,37 @@ from genoloom.panels.genotypes import read_genotypes
 from genoloom.report.summary import as_text
 from genoloom.stages.treatment_effects import read_group
 from genoloom.task_rows import EffectRow
-from genoloom.treatment.study import CONTROLS, REAL, ROUTES, TRUTH, diplotype_rows, effect_rows
+from genoloom.treatment.study import (
+    ALL,
+    CONTROLS,
+    REAL,
+    ROUTES,
+    SYNTHETIC,
+    TRUTH,
+    diplotype_rows,
+    effect_rows,
+)
 
 BUILD = "GRCh37"
 METRICS = ["root_pehe", "ratio", "ate_error", "regret", "rank_agreement", "calibration_slope"]
-COLUMNS = f"data learner {' '.join(METRICS)} bias_within tv unmatched"
+COLUMNS = f"data learner group {' '.join(METRICS)} bias effect tv tv_ratio unmatched"
+LEARNERS = ("S", "T", "X", "DR")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     chosen = ["independent", "markov", "matched_mosaic", "li_stephens"]
     add_shared(parser, set=["cyp2c19"], seeds="1-3", generators=chosen, minutes=None)
     add_shared(parser, steps=None, set_option=[])
-    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+    add_size(parser)
     outcomes = ["inhibition", "events"]  # warfarin: `pharmacogenes`
     parser.add_argument("--outcome", choices=outcomes, default="inhibition", help="of the trials")
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """How many trials, of how many individuals."""
+    parser.add_argument("--draws", type=int, default=3, help="trials on the same genotypes")
+    text = "of each training set, drawn with replacement; as many as there are by default"
+    parser.add_argument("--individuals", type=int, help=text)
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -59,43 +74,55 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
         )
         files = {"train": real.train, "holdout": real.holdout, "synthetic": synthetic}
         groups = {role: read_group(own, BUILD)[0] for role, own in files.items()}
-    options = TrialOptions(draws=case.arguments.draws, outcome=case.arguments.outcome)
+    asked = case.arguments
+    options = TrialOptions(
+        draws=asked.draws, outcome=asked.outcome, individuals=asked.individuals
+    )  # fmt: skip
     routes = ROUTES if first else ("genotypes", "factorised")
     found = effect_rows(**groups, options=options, seed=case.seed, routes=routes, controls=first)
-    overall = [row for row in found if row.group == "all"]
+    overall = [row for row in found if row.group == ALL]
     whole = {(row.data, row.learner, row.metric): row.value for row in overall}
-    shares = diplotype_rows(**groups)
     data = {"genotypes": name, "factorised": f"{name}, factorised"}
     data |= {d: d for d in (REAL, "joint", *CONTROLS)} if first else {}
+    distances = _distances(diplotype_rows(**groups))
     for source, label in data.items():
-        side = "synthetic" if source == "genotypes" else source
-        tv = [r.value for r in shares if (r.data, r.metric) == (side, "diplotype_tv")]
-        tv = tv[1:] or tv  # the first is that of all individuals
-        unmatched = shares[-1].value if source == "genotypes" else None
         for learner in dict.fromkeys(key[1] for key in whole if key[0] == source):
             own = {m: whole.get((source, learner, m)) for m in METRICS}
             own["ratio"] = whole[source, learner, "root_pehe_ratio"]
-            own["bias_within"] = bias_within(found, source, learner)
-            more = {"tv": max(tv, default=None), "unmatched": unmatched}
-            yield {"data": label, "learner": learner} | own | more
+            yield {"data": label, "learner": learner} | own | distances.get(source, {})
+    labels = {source: label for source, label in data.items() if source in ("genotypes", REAL)}
+    labels |= {TRUTH: TRUTH} if first else {}
+    for row in of_diplotypes(found):
+        if row.data in labels:
+            own = {"learner": row.learner, "group": row.group, row.metric: row.value}
+            yield {"data": labels[row.data]} | own
 
 
-def bias_within(rows: list[EffectRow], data: str, learner: str) -> float:
-    """Share of groups whose bias is small, or like that of real data."""
-    effect = {r.group: r.value for r in rows if (r.data, r.metric) == (TRUTH, "effect")}
-    bias = {
-        (r.data, r.group): r
-        for r in rows if (r.learner, r.metric) == (learner, "bias")
-    }  # fmt: skip
-    within = []
-    for group, true in effect.items():
-        own, real = bias[data, group].value, bias[REAL, group]
-        near = abs(own - real.value) <= 2 * np.nan_to_num(real.sd)
-        within.append(near or abs(own) <= 0.1 * abs(true))
-    return float(np.mean(within))
+def _distances(rows: list[EffectRow]) -> dict[str, dict]:
+    """Of the diplotype frequencies of real and of synthetic individuals: columns of the table."""
+    tv: dict[str, dict[str, float]] = {REAL: {}, SYNTHETIC: {}}
+    for row in rows:
+        if row.metric == "diplotype_tv" and row.group != ALL:
+            tv[row.data][row.group] = row.value
+    ratio = max(own / tv[REAL][group] for group, own in tv[SYNTHETIC].items())
+    more = {"tv_ratio": ratio, "unmatched": rows[-1].value}
+    return {
+        REAL: {"tv": max(tv[REAL].values())},
+        "genotypes": {"tv": max(tv[SYNTHETIC].values())} | more,
+    }
+
+
+def of_diplotypes(rows: list[EffectRow]) -> list[EffectRow]:
+    """Mean errors of the learners of individual effects by diplotype, and the true effects."""
+    return [
+        row for row in rows
+        if "/" in row.group
+        and (row.metric == "effect" or (row.metric == "bias" and row.learner in LEARNERS))
+    ]  # fmt: skip
 
 
 def summary(rows: list[dict]) -> str:
     """Medians over seeds of each data set and learner, as text."""
-    columns = COLUMNS.split()
-    return as_text(spread(rows, columns[:2], columns[2:]), [*columns[:2], "rows", *columns[2:]])
+    keys, columns = COLUMNS.split()[:2], [*METRICS, "tv", "tv_ratio", "unmatched"]
+    rows = [row for row in rows if not row["group"]]
+    return as_text(spread(rows, keys, columns), [*keys, "rows", *columns])

@@ -100,13 +100,14 @@ def _one_draw(
     for name, mask in groups.items():
         yield (TRUTH, "", "effect", name), float(judge.tau[mask].mean())
     base: dict[str, float] = {}
+    propensity = fit_propensity(judge.x, judge.t)(judge.x)
     for data, trial in trials.items():
         for learner, estimate in estimates(
             trial, judge.x, model_seed, options.causal_forest
         ).items():
             if learner == "zero effect" and data != REAL:
                 continue  # it does not depend on the data
-            found = dict(_scores(estimate, judge, groups, options))
+            found = dict(_scores(estimate, judge, propensity, groups, options))
             for (metric, group), value in found.items():
                 yield (data, learner, metric, group), value
             if data == REAL:
@@ -157,10 +158,10 @@ def drawn_features(
 
 
 def _scores(
-    estimate: np.ndarray, judge: Trial, groups: dict[str, np.ndarray], options: TrialOptions
-) -> Iterator[tuple[tuple[str, str], float]]:
+    estimate: np.ndarray, judge: Trial, propensity: np.ndarray, groups: dict[str, np.ndarray],
+    options: TrialOptions,
+) -> Iterator[tuple[tuple[str, str], float]]:  # fmt: skip
     treat = estimate > options.cost
-    propensity = fit_propensity(judge.x, judge.t)(judge.x)
     seen = weighted_effects(judge.y, judge.t, propensity)
     yield (RATIO, ALL), root_pehe(estimate, judge.tau)
     yield ("ate_error", ALL), float(estimate.mean() - judge.tau.mean())
