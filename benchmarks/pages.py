@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from benchmarks.aims import aims
 from benchmarks.table import ROOT
 from benchmarks.views import RESULTS, view
 from genoloom.formats.tables import read_table
@@ -74,7 +75,8 @@ def stale_pages() -> dict[Path, str]:
 
 def _view(block: re.Match) -> str:
     """A table of the documentation between its marks."""
-    return "\n".join([f"<!-- table: {block[1]} -->", "", *view(block[1]), "", "<!-- end -->"])
+    lines = aims() if block[1] == "aims" else view(block[1])
+    return "\n".join([f"<!-- table: {block[1]} -->", "", *lines, "", "<!-- end -->"])
 
 
 def fault_page() -> str:

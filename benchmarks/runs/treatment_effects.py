@@ -9,9 +9,9 @@ held-out real individuals. Rows of a generator's name have its genotypes and the
 model for all else; `factorised` and `joint` are the other routes to a synthetic trial, learnt from
 the real one. `ratio` is the root PEHE over that of the same learner trained on real data. `tv` is
 the largest total-variation distance of diplotype frequencies from the held-out individuals over the
-populations; the row `real` has it for the training individuals, and `tv_ratio` is the largest
-ratio to it of one population. Rows with a `group` have the mean error of one diplotype, and its
-mean true effect. Synthetic files of an earlier run are used again.
+populations; the row `real` has it for the training individuals. Rows with a `group` have the mean
+error of one diplotype, its mean true effect, or the distance in one population. Synthetic files of
+an earlier run are used again.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from genoloom.treatment.study import (
 
 BUILD = "GRCh37"
 METRICS = ["root_pehe", "ratio", "ate_error", "regret", "rank_agreement", "calibration_slope"]
-COLUMNS = f"data learner group {' '.join(METRICS)} bias effect tv tv_ratio unmatched"
+COLUMNS = f"data learner group {' '.join(METRICS)} bias effect tv unmatched"
 LEARNERS = ("S", "T", "X", "DR")
 
 
@@ -84,32 +84,25 @@ def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> It
     whole = {(row.data, row.learner, row.metric): row.value for row in overall}
     data = {"genotypes": name, "factorised": f"{name}, factorised"}
     data |= {d: d for d in (REAL, "joint", *CONTROLS)} if first else {}
-    distances = _distances(diplotype_rows(**groups))
+    shares = diplotype_rows(**groups)
     for source, label in data.items():
+        side = SYNTHETIC if source == "genotypes" else source
+        tv = {r.group: r.value for r in shares if (r.data, r.metric) == (side, "diplotype_tv")}
+        tv.pop(ALL, None)
+        unmatched = shares[-1].value if source == "genotypes" else None
         for learner in dict.fromkeys(key[1] for key in whole if key[0] == source):
             own = {m: whole.get((source, learner, m)) for m in METRICS}
             own["ratio"] = whole[source, learner, "root_pehe_ratio"]
-            yield {"data": label, "learner": learner} | own | distances.get(source, {})
+            more = {"tv": max(tv.values(), default=None), "unmatched": unmatched}
+            yield {"data": label, "learner": learner} | own | more
+        for population, distance in tv.items():
+            yield {"data": label, "group": population, "tv": distance}
     labels = {source: label for source, label in data.items() if source in ("genotypes", REAL)}
     labels |= {TRUTH: TRUTH} if first else {}
     for row in of_diplotypes(found):
         if row.data in labels:
             own = {"learner": row.learner, "group": row.group, row.metric: row.value}
             yield {"data": labels[row.data]} | own
-
-
-def _distances(rows: list[EffectRow]) -> dict[str, dict]:
-    """Of the diplotype frequencies of real and of synthetic individuals: columns of the table."""
-    tv: dict[str, dict[str, float]] = {REAL: {}, SYNTHETIC: {}}
-    for row in rows:
-        if row.metric == "diplotype_tv" and row.group != ALL:
-            tv[row.data][row.group] = row.value
-    ratio = max(own / tv[REAL][group] for group, own in tv[SYNTHETIC].items())
-    more = {"tv_ratio": ratio, "unmatched": rows[-1].value}
-    return {
-        REAL: {"tv": max(tv[REAL].values())},
-        "genotypes": {"tv": max(tv[SYNTHETIC].values())} | more,
-    }
 
 
 def of_diplotypes(rows: list[EffectRow]) -> list[EffectRow]:
@@ -123,6 +116,6 @@ def of_diplotypes(rows: list[EffectRow]) -> list[EffectRow]:
 
 def summary(rows: list[dict]) -> str:
     """Medians over seeds of each data set and learner, as text."""
-    keys, columns = COLUMNS.split()[:2], [*METRICS, "tv", "tv_ratio", "unmatched"]
+    keys, columns = COLUMNS.split()[:2], [*METRICS, "tv", "unmatched"]
     rows = [row for row in rows if not row["group"]]
     return as_text(spread(rows, keys, columns), [*keys, "rows", *columns])

@@ -25,6 +25,7 @@ PAIRS, ROWS = 262_144, 2048
 GROUP_PAIRS = PAIRS // 4  # those that ask with a group in place of a population
 STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks that are read before it
 VALIDATION_PAIRS = 65_536
+SHOWN_PAIRS = 16_384  # of training rows, whose likelihood decides nothing
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
 UNLABELLED = 0.1  # share of training rows whose population is hidden
 LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
@@ -211,7 +212,7 @@ class CopyingTraining(AveragedTraining):
         network = self.average.module
         bits = _bits(network, self.validation)
         # rows are in the order of the file, often one population after the other
-        most = max(1, VALIDATION_PAIRS // len(self.trained))
+        most = max(1, SHOWN_PAIRS // len(self.trained))
         some = slice(None, None, -(-len(self.trained[0].row) // most))
         train_bits = _bits(network, self.trained, some)
         return {"score": bits, "bits": bits, "train_bits": train_bits, **self.reference_likelihoods}
