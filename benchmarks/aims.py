@@ -1,0 +1,90 @@
+"""What synthetic individuals should reach in medical tasks, and what one generator reached."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.views import LEARNERS, RESULTS, farthest, markdown, of_populations
+from genoloom.formats.tables import read_table
+from genoloom.treatment.study import CONTROLS
+
+GENERATOR = "copying_network"
+MORE = math.inf
+CLOPIDOGREL, WARFARIN = "treatment_effects", "pharmacogenes.warfarin"
+TASKS = "utility_tasks.copying_network"
+OF_TASKS = {  # what is shown, the cells of its rows, least and most
+    "imputation, ratio of dosage r2, 20-50 %": ("dosage_r2", "20-50%", "ratio", 0.97, MORE),
+    "imputation, ratio of dosage r2, 5-20 %": ("dosage_r2", "5-20%", "ratio", 0.97, MORE),
+    "imputation, ratio of dosage r2, 0.5-1 %": ("dosage_r2", "0.5-1%", "ratio", 0.9, MORE),
+    "association, slope": ("effect_slope", "all", "value", 0.95, 1.05),
+    "association, lambda of null traits": ("null_lambda", "all", "value", 0.98, 1.02),
+    "scores, ratio of r2": ("score_r2", "all", "ratio", 0.95, MORE),
+    "ancestry, ratio of accuracy": ("balanced_accuracy", "all", "ratio", 0.97, MORE),
+}
+
+
+def aims() -> list[str]:
+    """A line for each aim: median and range over splits, and whether the median is within it."""
+    return markdown([*_effects(), *_diplotypes(), *_tasks()])
+
+
+def _line(task: str, least: float, most: float, values: list[float]) -> dict[str, str]:
+    middle = float(np.median(values))
+    return {
+        "task": task,
+        "aim": f"from {least:g}" * (least > 0) + f" up to {most:g}" * (most < MORE),
+        "median": f"{middle:.3g}",
+        "range": f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else "",
+        "splits": str(len(values)) if len(values) > 1 else "",
+        "reached": "yes" if least <= middle <= most else "no",
+    }
+
+
+def _values(name: str, column: str, **where: str) -> list[float]:
+    rows = read_table(RESULTS / f"{name}.tsv")
+    chosen = (row for row in rows if all(row[key] == value for key, value in where.items()))
+    return [float(row[column]) for row in chosen if row[column]]
+
+
+def _effects() -> Iterator[dict[str, str]]:
+    """Errors of individual effects, and of the negative control that is nearest to real data."""
+    trials = {
+        "clopidogrel": (CLOPIDOGREL, "ratio", {}),
+        "warfarin": (WARFARIN, "value", {"metric": "root_pehe_ratio"}),
+    }
+    learners = LEARNERS[:-1]  # without the constant effect
+    for trial, (name, column, where) in trials.items():
+        for learner in learners:
+            ratios = _values(name, column, data=GENERATOR, learner=learner, **where)
+            yield _line(f"{trial}, ratio of root PEHE, {learner}", 0, 1.1, ratios)
+        controls = (
+            _values(name, column, data=control, learner=learner, **where)
+            for control in CONTROLS for learner in learners
+        )  # fmt: skip
+        least = min(controls, key=np.median)
+        yield _line(f"{trial}, ratio of root PEHE, least of negative controls", 2, MORE, least)
+
+
+def _diplotypes() -> Iterator[dict[str, str]]:
+    """Distances in the worst population, of medians, and haplotypes that no allele explains."""
+    table = read_table(RESULTS / f"{CLOPIDOGREL}.tsv")
+    own = [row for row in table if row["group"] and row["tv"]]
+    worst = {"CYP2C19": farthest(own, GENERATOR, "group", "tv")}
+    others = of_populations()
+    for gene in dict.fromkeys(row["gene"] for row in others):
+        own = [row for row in others if row["gene"] == gene]
+        worst[gene] = farthest(own, GENERATOR, "population", "value")
+    for gene, ratio in worst.items():
+        yield _line(f"{gene}, distance of diplotypes over that of real data", 0, 2, [ratio])
+    unmatched = _values(CLOPIDOGREL, "unmatched", data=GENERATOR, learner="S")
+    cells = {"data": GENERATOR, "metric": "unmatched_haplotypes", "population": "all"}
+    unmatched += _values("pharmacogenes", "value", **cells)
+    yield _line("share of impossible haplotypes", 0, 0, unmatched)
+
+
+def _tasks() -> Iterator[dict[str, str]]:
+    for task, (metric, own, column, least, most) in OF_TASKS.items():
+        cells = {"data": GENERATOR, "metric": metric, "bin": own, "population": "all"}
+        method = "li_stephens" if metric == "dosage_r2" else ""
+        yield _line(task, least, most, _values(TASKS, column, method=method, **cells))
