@@ -5,7 +5,8 @@
 Simulated haplotypes (msprime, the history of Gutenkunst et al. 2009; `pip install msprime`);
 beyond 32,768 sites they repeat. Each stage is a process of its own: processor seconds and peak
 memory are of the process and its children. Every number of sites is measured with every number of
-individuals: those of the file for `prepare` and `train`, those that are drawn for `generate`.
+individuals: those of the file for `prepare`, `train` and `validate` (half of them train, half are
+held out, and as many are drawn), those that are drawn for `generate` and `consensus`.
 RUN.slopes.tsv has what a straight line through all rows of the table says: seconds per genotype
 and per site, the fixed ones, and how much of the differences it explains.
 """
@@ -24,14 +25,16 @@ from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
 from benchmarks.simulated_panel import write_repeated
 from benchmarks.table import PROVENANCE
+from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 
 COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio"
-STAGES = ("prepare", "train", "generate")
+STAGES = ("prepare", "train", "generate", "consensus", "validate")
 SLOPES = (
     "stage program rows sites individuals ns_per_genotype us_per_site fixed_s r2 "
     "largest_residual peak_mb"
 )
+DRAWN = "synthetic.vcf.gz"
 PEERS_UP_TO = 2**29  # genotypes; what bcftools and plink2 need beyond follows from their lines
 
 
@@ -60,7 +63,7 @@ def measure(case: Case) -> Iterator[dict]:
             if "prepare" in given.stages:
                 for row in prepare_rows(folder, panel):
                     yield size | row
-            if {"train", "generate"} & set(given.stages):
+            if {*given.stages} - {"prepare"}:
                 for row in generator_rows(folder, panel, given.draw or [individuals], given):
                     yield size | row
             shutil.rmtree(folder)
@@ -89,7 +92,7 @@ def generator_rows(
     folder: Path, panel: Path, draws: list[int], given: argparse.Namespace
 ) -> Iterator[dict]:
     """Training of each generator, and as many individuals from it as are asked for."""
-    split, cohort, out = (folder / x for x in ("split.tsv", "c.tsv", "synthetic.vcf.gz"))
+    split = folder / "split.tsv"
     steps = [] if given.steps is None else ["--steps", given.steps]
     genoloom("split", "--panel", panel, "--out", split, "--summary", folder / "s.json",
              "--kinship", "false")  # fmt: skip
@@ -102,28 +105,68 @@ def generator_rows(
         )  # fmt: skip
         if "train" in given.stages:
             yield {"stage": "train", "program": generator} | trained
-        for individuals in draws if "generate" in given.stages else []:
-            genoloom("cohort", "--model", model, "--out", cohort, "--size", individuals,
-                     "--split", split)  # fmt: skip
-            size = {"stage": "generate", "individuals": individuals}
-            own = genoloom("generate", "--model", model, "--cohort", cohort, "--out", out)
-            peers = []
-            if individuals * written(out) <= PEERS_UP_TO:
-                peers = [
-                    {"program": "bcftools view -Oz"}
-                    | timed("bcftools", "view", "-Oz", "-o", folder / "x.vcf.gz", out),
-                    {"program": "plink2 --make-pgen"}
-                    | timed("plink2", "--vcf", out, "--make-pgen", "--threads", 1,
-                            "--out", folder / "x"),
-                ]  # fmt: skip
-            yield from (size | peer for peer in peers)
-            ratio = own["cpu_s"] / sum(peer["cpu_s"] for peer in peers) if peers else ""
-            yield size | {"program": generator, "ratio": ratio} | own
+        for individuals in draws if {"generate", "consensus"} & {*given.stages} else []:
+            own = draw(folder, model, individuals)
+            size = {"individuals": individuals}
+            rows = generation_rows(folder, generator, own) if "generate" in given.stages else []
+            yield from (size | row for row in rows)
+            if "consensus" in given.stages:
+                yield size | consensus_row(folder, panel)
+        if "validate" in given.stages:
+            draw(folder, model)
+            yield from validation_rows(folder, panel)
 
 
-def written(variants: Path) -> int:
-    """Records of a file, by its index."""
-    return int(output_of("bcftools", "index", "-n", variants))
+def draw(folder: Path, model: Path, individuals: int | None = None) -> dict:
+    """Measure as many individuals of a model as are asked for, or as trained."""
+    size = [] if individuals is None else ["--size", individuals]
+    genoloom("cohort", "--model", model, "--out", folder / "c.tsv", *size,
+             "--split", folder / "split.tsv")  # fmt: skip
+    return genoloom("generate", "--model", model, "--cohort", folder / "c.tsv",
+                    "--out", folder / DRAWN)  # fmt: skip
+
+
+def generation_rows(folder: Path, generator: str, own: dict) -> Iterator[dict]:
+    """What was drawn, and the same data written by others; `ratio` is to both together."""
+    out, peers = folder / DRAWN, []
+    individuals = len(output_of("bcftools", "query", "-l", out).split())
+    if individuals * int(output_of("bcftools", "index", "-n", out)) <= PEERS_UP_TO:
+        peers = [
+            {"program": "bcftools view -Oz"}
+            | timed("bcftools", "view", "-Oz", "-o", folder / "x.vcf.gz", out),
+            {"program": "plink2 --make-pgen"}
+            | timed("plink2", "--vcf", out, "--make-pgen", "--threads", 1, "--out", folder / "x"),
+        ]
+    yield from ({"stage": "generate"} | peer for peer in peers)
+    ratio = own["cpu_s"] / sum(peer["cpu_s"] for peer in peers) if peers else ""
+    yield {"stage": "generate", "program": generator, "ratio": ratio} | own
+
+
+def consensus_row(folder: Path, panel: Path) -> dict:
+    """Both haplotypes of everybody who was drawn, on bases that are made up between the sites."""
+    sites = open_panel(panel).sites
+    bases = np.random.default_rng(1).choice(np.frombuffer(b"ACGT", np.uint8), sites.contig_length)
+    bases[sites.position - 1] = ord("A")
+    reference = folder / "reference.fa"
+    reference.write_bytes(b">1\n" + bases.tobytes() + b"\n")
+    return {"stage": "consensus", "program": "genoloom"} | genoloom(
+        "consensus", "--variants", folder / DRAWN, "--reference", reference,
+        "--out", folder / "consensus.fa.gz",
+    )  # fmt: skip
+
+
+def validation_rows(folder: Path, panel: Path) -> Iterator[dict]:
+    """The first generator of a panel, which measures what real individuals score as well, and any
+    other.
+    """
+    asked = ["--synthetic", folder / DRAWN.removesuffix(".vcf.gz"), "--panel", panel,
+             "--split", folder / "split.tsv", "--details", folder / "details.json"]  # fmt: skip
+    first, other = (folder / name / "fidelity.tsv" for name in ("first", "other"))
+    known = ["--reference-values", first.with_name("reference_values.json")]
+    for program, out, more in (("first", first, []), ("another", other, known)):
+        out.parent.mkdir()
+        measured = genoloom("validate", *asked, *more, "--out", out)
+        yield {"stage": "validate", "program": f"{program} generator"} | measured
 
 
 def slopes(rows: list[dict]) -> list[dict]:

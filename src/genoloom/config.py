@@ -28,6 +28,7 @@ from genoloom.sequence_config import (
 from genoloom.training_config import TrainSections
 
 INDIVIDUALS_A_JOB = 1000  # of one window, where jobs share the individuals
+LEAST_VALIDATED = 2048  # sites of a window of validation by scale.window: several of linkage
 
 
 class PrepareOptions(Section):
@@ -259,12 +260,23 @@ class ValidateOptions(Section):
         description="Common sites per window of the linkage metrics; also the number of sites read"
         " at a time.",
     )
+    window: int | None = Field(
+        None,
+        ge=100,
+        description="Sites of a window of a contig: what is read of each is summed by a job of its "
+        "own, and linkage and runs end at its ends. Up to one and a half of that are one window. "
+        "null follows scale.window, but is at least 2048.",
+    )
     components: int = Field(4, ge=1, description="Principal components compared.")
     phaser: Literal["none", "beagle"] = Field(
         "none",
         description="Program that phases synthetic and real individuals anew, to compare switch "
         "errors; where it is missing, they are 'not run'.",
     )
+
+    def windows(self, sites: int) -> int:
+        """Number of windows of a contig of `sites` sites."""
+        return max(1, round(sites / self.window)) if self.window else 1
 
 
 class Config(Section):
@@ -306,7 +318,9 @@ class Config(Section):
     utility: UtilitySection = Field(default_factory=UtilitySection)
     treatment_effects: TrialSection = Field(default_factory=TrialSection)
     star_alleles: StarAlleleSection = Field(default_factory=StarAlleleSection)
-    validate_: ValidateOptions = Field(default_factory=ValidateOptions, alias="validate")
+    validate_: ValidateOptions = Field(
+        default_factory=ValidateOptions, alias="validate", validate_default=True
+    )
     audit: AuditOptions = Field(default_factory=AuditOptions)
     release: ReleaseOptions = Field(default_factory=ReleaseOptions)
     sequences: SequenceOptions = Field(default_factory=SequenceOptions)
@@ -324,6 +338,16 @@ class Config(Section):
             return train
         own = transformer.model_copy(update={"window": scale.window})
         return train.model_copy(update={"transformer": own})
+
+    @field_validator("validate_")
+    @classmethod
+    def _windows_of_validation(
+        cls, validate: ValidateOptions, info: ValidationInfo
+    ) -> ValidateOptions:
+        scale = info.data.get("scale")
+        if not scale or validate.window or not scale.window:
+            return validate
+        return validate.model_copy(update={"window": max(scale.window, LEAST_VALIDATED)})
 
     @field_validator("redraw")
     @classmethod

@@ -10,7 +10,7 @@ import yaml
 from helpers import run_genoloom
 from small_project import TINY
 
-from genoloom.config import ScaleOptions
+from genoloom.config import ScaleOptions, ValidateOptions
 from genoloom.formats.models import read_description
 from genoloom.formats.tables import read_table
 from genoloom.pipelines.testdata import testdata as write_testdata
@@ -26,7 +26,7 @@ SETTINGS = {
         "transformer": TINY["train"]["transformer"] | {"overlap": 60, "steps": 20},
     },
     "cohort": {"size": 600},
-    "validate": {"n_permutations": 2},
+    "validate": {"n_permutations": 2, "window": 100},
     "audit": {"bootstrap": 199, "windows": "50", "shadow_models": 0},
 }
 
@@ -74,6 +74,10 @@ def test_windows_and_parts_of_x_are_gathered_under_the_ordinary_names(tmp_path):
         calls = record.genotype.array()[:, :2]
         haploid = {name for name, call in zip(file.samples, calls, strict=True) if call[1] == -2}
         assert haploid == {name for name in sex if sex[name] == "male"}
+    windows = ValidateOptions(window=100).windows(words["n_variants"])
+    assert len([*logs.glob(f"validate_window/*of{windows}.log")]) == windows >= 2
+    log = (logs / "validate_haplotypes/sex.transformer.log").read_text()
+    assert f"window {windows} of {windows} read" in log
     rows = read_table(project / "results/validation/sex/transformer/fidelity.tsv")
     verdicts = {r["metric"]: r["verdict"] for r in rows if r["generator"] == "transformer"}
     assert verdicts["hardy_weinberg"] == "not run"  # a metric of genotypes

@@ -411,6 +411,20 @@ def panel_seed(*parts):
     return render
 
 
+# what validation sums in one of several windows; among it are haplotypes of real individuals
+WINDOW_SUMS = "results/private/{panel}/{generator}/windows/{number}of{jobs}.safetensors"
+
+
+def get_window_sums(wildcards):
+    """What jobs of their own sum for validation, where any contig has several windows."""
+    contigs, jobs = get_contigs(wildcards.panel), 0
+    for contig in contigs if settings.validate_.window else []:
+        [size] = read_table(checkpoints.size_contig.get(contig=contig, **wildcards).output.size)
+        jobs += settings.validate_.windows(int(size["sites"]))
+    numbers = range(1, jobs + 1) if jobs > len(contigs) else []
+    return expand(WINDOW_SUMS, number=numbers, jobs=jobs, **wildcards)
+
+
 # what one of several jobs makes of the individuals of a contig
 PART = "results/synthetic/{panel}/{generator}/parts/{contig}.{number}of{jobs}"
 

@@ -94,7 +94,7 @@ if settings.redraw.enabled:
             "--summary {output.summary:q} {params.options} --threads {threads} --log {log:q}"
 
 
-if settings.scale.window:
+if settings.scale.window or settings.validate_.window:
 
     localrules:
         size_contig,

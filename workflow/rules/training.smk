@@ -203,6 +203,12 @@ def genotype_mem_mb(wildcards, input, attempt):
     return attempt * int(1500 + 20 * input.size_mb)
 
 
+def validation_mem_mb(wildcards, input, attempt):
+    """The same; the sums of windows are read one after another."""
+    files = [*input.synthetic, *input.panel]
+    return attempt * int(2500 + sum(Path(file).stat().st_size for file in files) / 50_000)
+
+
 def training_mem_mb(wildcards, input, attempt):
     return attempt * int(2500 + 100 * input.size_mb)
 

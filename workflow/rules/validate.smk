@@ -10,6 +10,42 @@ OUTPUTS           results/validation/{panel}/{generator}/fidelity.tsv, details.j
 The first generator measures what real individuals score, for all generators of a panel.
 """
 
+if settings.validate_.window:
+
+    rule validate_window:
+        """
+        Sum what the validation of {wildcards.generator} on {wildcards.panel} reads in window
+        {wildcards.number} of {wildcards.jobs}
+          {params.options}
+        """
+        input:
+            synthetic=get_synthetic_pgens,
+            panel=get_panel_pgens,
+            split="results/splits/{panel}.tsv",
+            reference_values=get_reference_values,
+        output:
+            sums=temp(WINDOW_SUMS),
+        log:
+            "logs/validate_window/{panel}.{generator}.{number}of{jobs}.log",
+        benchmark:
+            "benchmarks/validate_window/{panel}.{generator}.{number}of{jobs}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(2500),
+            runtime=growing(60),
+        params:
+            synthetic=prefixes("--synthetic"),
+            panels=prefixes("--panel"),
+            options=config_files.flags(settings.validate_),
+            reference_values=each("--reference-values", "reference_values"),
+            seed=panel_seed("validate"),
+        shell:
+            "genoloom validate {params.synthetic} {params.panels} --split {input.split:q} "
+            "{params.reference_values} --part {wildcards.number}/{wildcards.jobs} "
+            "--out {output.sums:q} {params.options} --seed {params.seed} --log {log:q}"
+
 
 rule validate_haplotypes:
     """
@@ -22,6 +58,7 @@ rule validate_haplotypes:
         split="results/splits/{panel}.tsv",
         baseline=get_baselines("fidelity.tsv"),
         reference_values=get_reference_values,
+        parts=get_window_sums,
     output:
         table=report(
             "results/validation/{panel}/{generator}/fidelity.tsv",
@@ -41,7 +78,7 @@ rule validate_haplotypes:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=genotype_mem_mb,
+        mem_mb=validation_mem_mb,
         runtime=growing(120),
     params:
         synthetic=prefixes("--synthetic"),
@@ -49,11 +86,12 @@ rule validate_haplotypes:
         baselines=each("--baseline", "baseline"),
         options=config_files.flags(settings.validate_),
         reference_values=each("--reference-values", "reference_values"),
+        parts=each("--parts", "parts"),
         seed=panel_seed("validate"),
     shell:
         "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
         "--split {input.split:q} {params.baselines} {params.reference_values} "
-        "--out {output.table:q} "
+        "{params.parts} --out {output.table:q} "
         "--details {output.details:q} {params.options} --seed {params.seed} --log {log:q}"
 
 

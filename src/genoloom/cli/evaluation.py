@@ -9,6 +9,7 @@ from genoloom import config
 from genoloom.cli.options import (
     ANY_TOOL,
     DIRECTORY,
+    Part,
     as_list,
     as_named_files,
     baselines_option,
@@ -53,6 +54,13 @@ def _shown(flag: str, name: str, what: str):
     "options: the real individuals are not measured again.",
     required=False,
 )
+@click.option(
+    "--part",
+    type=Part(),
+    help="Read only this window of all those of --window, such as 2/4, and write its sums to "
+    "--out, a .safetensors for --parts. They hold haplotypes of real individuals.",
+)
+@files_option("--parts", "parts", "Sums written by --part, in order; only they are read. Repeat.")
 @seed_option
 @section_options(options=config.ValidateOptions)
 @calls("stages.validate:validate", opens=True)

@@ -11,6 +11,7 @@ from genoloom import config, training_config
 from genoloom.cli.options import (
     PREFIX,
     OrderedGroup,
+    Part,
     calls,
     default_option,
     file_option,
@@ -167,22 +168,6 @@ def redraw():
     Comes before `generate`. Needs the training individuals: run it where the real data are. The
     option --enabled is for the workflow and changes nothing here.
     """
-
-
-class Part(click.ParamType):
-    """Which of how many: 2/4."""
-
-    name = "k/n"
-
-    def convert(self, value, param, ctx) -> tuple[int, int]:
-        """The two numbers, 1 <= k <= n."""
-        numbers = str(value).split("/")
-        if not (len(numbers) == 2 and all(x.isdecimal() for x in numbers)):
-            self.fail(f"'{value}' is no part; expected for example 2/4", param, ctx)
-        k, n = map(int, numbers)
-        if not 1 <= k <= n:
-            self.fail(f"there is no part {k} of {n}", param, ctx)
-        return k, n
 
 
 @click.command()

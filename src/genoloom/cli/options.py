@@ -124,6 +124,22 @@ def _as_region(_context, _parameter, text: str | None) -> tuple[int, int] | None
     return start, end
 
 
+class Part(click.ParamType):
+    """Which of how many: 2/4."""
+
+    name = "k/n"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        """The two numbers, 1 <= k <= n."""
+        numbers = str(value).split("/")
+        if not (len(numbers) == 2 and all(x.isdecimal() for x in numbers)):
+            self.fail(f"'{value}' is no part; expected for example 2/4", param, ctx)
+        k, n = map(int, numbers)
+        if not 1 <= k <= n:
+            self.fail(f"there is no part {k} of {n}", param, ctx)
+        return k, n
+
+
 def default_option(*names: str, **more) -> Callable:
     """An option whose help shows its default."""
     return click.option(*names, show_default=True, **more)

@@ -21,6 +21,8 @@ class CopyingLikelihood:
         Chance that a copied allele differs.
     """
 
+    SUMS = ("bits", "sites")
+
     def __init__(
         self,
         queries: np.ndarray,

@@ -107,6 +107,8 @@ class PairwiseRuns:
         Length, in the unit of the positions, from which a run counts as a segment.
     """
 
+    SUMS, LARGEST = ("_in_segments",), ("_longest",)
+
     def __init__(self, n: int, minimum: float):
         self.minimum = minimum
         self._longest = np.zeros((n, n), dtype=np.float32)

@@ -12,6 +12,8 @@ class Kinship:
     shared there, not relatedness of the genome.
     """
 
+    SUMS = ("both_heterozygous", "opposite")
+
     def __init__(self, n_individuals: int):
         self.both_heterozygous = np.zeros((n_individuals, n_individuals), dtype=np.float32)
         self.opposite = np.zeros((n_individuals, n_individuals), dtype=np.float32)
@@ -42,6 +44,8 @@ class RunsOfHomozygosity:
     """Runs without a heterozygous site of each individual: the longest, and the length in runs of
     `minimum` or more.
     """
+
+    SUMS, LARGEST = ("in_runs",), ("longest",)
 
     def __init__(self, n_individuals: int, minimum: float):
         self.minimum = minimum

@@ -85,6 +85,7 @@ LOOSER: dict[type[Section], dict[str, Callable[..., bool]]] = {
     },
     ValidateOptions: {
         "n_permutations": _smaller, "ld_window": _smaller, "components": _smaller, "phaser": _never,
+        "window": _never,
     },
     AuditSequencesOptions: {
         "bootstrap": _smaller, "max_auc": _larger, "max_compared": _smaller, "stranded": _never,

@@ -211,7 +211,7 @@ class Plan:
 
 def _job_lines(jobs: Sequence[dict]) -> list[str]:
     """The contigs that are several jobs, in words; nothing where there are none."""
-    columns = ("contig", "sites", "training", "generate", "consensus")
+    columns = ("contig", "sites", "training", "generate", "consensus", "validation")
     shared = [row for row in jobs if max(row[stage] for stage in columns[2:]) > 1]
     if not shared:
         return []

@@ -204,6 +204,7 @@ def _jobs(panels: dict[str, Panel], individuals: int, config: Config) -> list[di
                 "training": len(cut(panel.sites.position.astype(float), config.train.transformer)),
                 "generate": config.generate.jobs or scale.jobs(sites, individuals),
                 "consensus": config.consensus.jobs or scale.jobs(sites, of_consensus),
+                "validation": config.validate_.windows(sites),
             }
         )
     return found

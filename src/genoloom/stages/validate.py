@@ -3,9 +3,9 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.provenance import Making, numbered, record_path
 from genoloom.formats.tables import read_records, write_records
+from genoloom.formats.window_sums import read_sums, write_sums
 from genoloom.models.haplotype import BASELINES
 from genoloom.panel import genetic_positions
 from genoloom.panels.comparands import Comparands
@@ -39,6 +40,7 @@ from genoloom.validation.plot_data import plot_data
 from genoloom.validation.reference_values import REFERENCE_VALUES, ReferenceValues, reference_key
 from genoloom.validation.rows import MetricRow, own_rows
 from genoloom.validation.verdicts import Role
+from genoloom.validation.window_sums import Window, add_sums, sums_of, windows_of
 
 log = logging.getLogger(__name__)
 
@@ -98,23 +100,73 @@ def _enough(comparands: Comparands, options: ValidateOptions, seed: int) -> Comp
     return None
 
 
+@dataclass(frozen=True)
+class Collection:
+    """How the individuals are read: what collectors of all windows have in common."""
+
+    comparands: Comparands
+    individuals: Comparison
+    options: ValidateOptions
+    seed: int
+    real_known: bool
+
+    @property
+    def windows(self) -> list[Window]:
+        """Of all contigs, in order."""
+        sizes = [len(real.sites) for _, real in self.comparands.pairs]
+        return windows_of(sizes, [self.options.windows(n) for n in sizes])
+
+    def begin(self, before: int = 0) -> Collector:
+        """A collector that has read nothing; `before` as of `Window`."""
+        n_sites = sum(len(real.sites) for _, real in self.comparands.pairs)
+        return Collector(
+            self.individuals, n_sites, self.options.ld_window, self.seed,
+            real_known=self.real_known, before=before,
+        )  # fmt: skip
+
+    def read(self, window: Window) -> dict[str, np.ndarray]:
+        """What is summed in one window."""
+        collected = self.begin(window.before)
+        synthetic, real = self.comparands.pairs[window.contig]
+        cm = genetic_positions(real.sites)[window.rows]
+        collected.add(synthetic.take_sites(window.rows), real.take_sites(window.rows), cm)
+        return sums_of(collected)
+
+    def key(self, number: int) -> str:
+        """Digest of what the sums of a window follow from, but for the alleles themselves."""
+        synthetic, _ = self.comparands.pairs[0]
+        words = [
+            __version__, self.options.model_dump_json(), self.seed, self.real_known, number,
+            synthetic.individuals.id, self.individuals.synthetic.tolist(),
+            [real.sites.digest() for _, real in self.comparands.pairs],
+        ]  # fmt: skip
+        return hashlib.sha256(repr(words).encode()).hexdigest()
+
+    def read_all(self, name: str, parts: Sequence[Path]) -> Collector:
+        """What is summed on all contigs; windows that jobs of their own have read are `parts`."""
+        collected, windows = self.begin(), self.windows
+        if len(windows) > len(self.comparands.pairs):
+            for number, window in enumerate(windows):
+                read = read_sums(parts[number], self.key(number)) if parts else self.read(window)
+                add_sums(collected, read)
+                log.info("%s: window %d of %d read", name, number + 1, len(windows))
+            return collected
+        for synthetic, real in self.comparands.pairs:
+            collected.add(synthetic, real, genetic_positions(real.sites))
+            log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
+        return collected
+
+
 def _measure(
     name: str,
-    comparands: Comparands,
-    individuals: Comparison,
-    options: ValidateOptions,
-    seed: int,
+    collection: Collection,
     known: ReferenceValues | None,
     table: tuple[Metric, ...] = TABLE,
+    parts: Sequence[Path] = (),
 ) -> tuple[list[Measured], Data]:
     """Read all contigs, and take the metrics of the table."""
-    n_sites = sum(len(real.sites) for _, real in comparands.pairs)
-    collected = Collector(
-        individuals, n_sites, options.ld_window, seed, real_known=known is not None
-    )
-    for synthetic, real in comparands.pairs:
-        collected.add(synthetic, real, genetic_positions(real.sites))
-        log.info("%s: contig %s read, %d sites", name, real.sites.contig, len(real.sites))
+    comparands, options, seed = collection.comparands, collection.options, collection.seed
+    collected = collection.read_all(name, parts)
     data = Data(collected, options.components, seed, comparands.phased, comparands.diploid)
     if known is None:
         return measure_all(data, table), data
@@ -134,6 +186,8 @@ def validate(
     sources: Mapping[str, Path] | None = None,
     reference_values: Path | None = None,
     table: tuple[Metric, ...] = TABLE,
+    part: tuple[int, int] | None = None,
+    parts: Sequence[Path] = (),
 ) -> None:
     """Write the fidelity table of `name`, with the baselines' rows, and the data of the report's
     plots. Next to the table is `reference_values.json`: what real individuals score.
@@ -156,11 +210,17 @@ def validate(
         to the table a copy.
     table : tuple of Metric
         The metrics to measure. Switch errors are measured next to all of them only.
+    part : (int, int), optional
+        Read only this window (1-based) of so many, and write its sums to `out`, for `parts`. Only
+        whether there are `reference_values` matters then.
+    parts : sequence of Path
+        The sums of all windows, in order: the same table as without them.
 
     Raises
     ------
     InputError
-        `reference_values` is no such file; or see `compare`.
+        `reference_values` is no such file; `part` or `parts` are not as many as the windows, or of
+        others; or see `compare`.
     """
     record = Making("validate", {**(sources or {}), **numbered("baseline", baselines)})
     synthetic, real = comparands.pairs[0]
@@ -172,6 +232,19 @@ def validate(
         name,
         individuals_count(individuals.n),
     )
+    if part or parts:
+        collection = Collection(
+            comparands, individuals, options, seed, real_known=reference_values is not None
+        )
+        number, windows = part[1] if part else len(parts), collection.windows
+        if number != len(windows) or number == len(comparands.pairs):
+            raise InputError(
+                "--part" if part else "--parts", f"{number} windows",
+                expected=f"{len(windows)}, by the sites and --window, and more than contigs",
+            )  # fmt: skip
+    if part:
+        write_sums(out, collection.key(part[0] - 1), collection.read(windows[part[0] - 1]))
+        return
     key = _key(comparands, individuals, options, seed)
     diploids, of_diploids = comparands.diploids, None
     if diploids is not None:
@@ -180,13 +253,16 @@ def validate(
         own_key = _key(diploids, of_diploids, options, seed)
         key = hashlib.sha256(f"{key} {own_key}".encode()).hexdigest()
     known = read_reference_values(reference_values, key) if reference_values else None
-    measured, data = _measure(name, comparands, individuals, options, seed, known, table)
+    real_known = known is not None
+    collection = Collection(comparands, individuals, options, seed, real_known)
+    measured, data = _measure(name, collection, known, table, parts)
     if of_diploids is not None:
         log.info(
             "%s: metrics of genotypes are those of %s each who have two haplotypes",
             name, individuals_count(of_diploids.n),
         )  # fmt: skip
-        own, _ = _measure(name, diploids, of_diploids, options, seed, known, OF_GENOTYPES)
+        collection = Collection(diploids, of_diploids, options, seed, real_known)
+        own, _ = _measure(name, collection, known, OF_GENOTYPES)
         found = {m.metric.name: replace(m, n=of_diploids.n) for m in own}
         measured = [found.get(m.metric.name, m) for m in measured]
     scores = [m.real_score() for m in measured]

@@ -122,7 +122,15 @@ class Collector:
     real_known : bool
         Whether it is known what real individuals score (`ReferenceValues`): only synthetic ones
         are compared then.
+    before : int
+        Of the sites, those in windows of other collectors, before what this one reads.
     """
+
+    SUMS = (
+        "counts", "heterozygotes", "distance", "kernel", "heterozygous", "excluded", "kinship",
+        "homozygosity", "linkage", "windows", "runs", "copying", "scan", "imputation",
+        "by_population", "classifier_sites", "classifier_windows", "span_bp", "span_cm",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -132,6 +140,7 @@ class Collector:
         seed: int,
         synthetic: dict[str, np.ndarray] | None = None,
         real_known: bool = False,
+        before: int = 0,
     ):
         self.individuals, self.block = individuals, block
         self.groups = groups = Groups.of(individuals, synthetic, real_known)
@@ -147,18 +156,18 @@ class Collector:
         self.excluded = np.zeros(2 * n, dtype=np.int64)
         self.kinship = Kinship(n)
         self.homozygosity = RunsOfHomozygosity(n, 1000 * RUN_KB)
-        self.linkage = Linkage(groups, self.members, block, seed, n_sites)
+        self.linkage = Linkage(groups, self.members, block, seed, n_sites, before)
         self.windows = WindowHaplotypes(groups, self.members)
         self.runs = SharedRuns(groups, seed)
         self.copying = Copying(groups, seed)
-        self.scan = Scan(groups, seed)
-        self.imputation = Imputation(groups, seed, n_sites)
+        self.scan = Scan(groups, seed, full=before > 0)
+        self.imputation = Imputation(groups, seed, n_sites, before)
         self.by_population = Populations(groups)
         self.classifier_sites: list[np.ndarray] = []
         self.classifier_windows: list[np.ndarray] = []
         self.span_bp, self.span_cm = 0.0, 0.0
         self._every = max(1, -(-n_sites // CLASSIFIER_SITES))
-        self._blocks = 0
+        self._blocks = before // block
 
     def add(self, synthetic: Panel, real: Panel, cm: np.ndarray) -> None:
         """Read one contig; both panels have the same sites, `cm` their genetic positions

@@ -26,13 +26,17 @@ class Association:
     ----------
     windows : int
         Windows to come, at most; `WINDOWS` of them are used.
+    before : int
+        Those that others read.
     """
 
-    def __init__(self, groups, seed: int, windows: int):
+    SUMS = ("jaccard", "hits", "product", "square", "regression")
+
+    def __init__(self, groups, seed: int, windows: int, before: int = 0):
         self.groups, self.seed, self.every = groups, seed, -(-windows // WINDOWS)
         self.real = np.concatenate([groups.rows[Group.HOLDOUT], groups.rows[Group.TRAIN]])
         pairs = len(groups.pairs)
-        self.windows = 0
+        self.windows = before
         # of traits with a hit in any of both groups
         self.jaccard, self.hits = np.zeros(pairs), np.zeros(pairs)
         # of effects in the second group's clumps

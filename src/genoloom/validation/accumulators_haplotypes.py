@@ -19,6 +19,8 @@ SCAN_HAPLOTYPES, SCAN_SITES = 80, 1000
 class WindowHaplotypes:
     """Counts of the distinct haplotypes in adjoining windows, for every group."""
 
+    SUMS = ("windows", "statistics", "distance", "spectrum")
+
     def __init__(self, groups, members: np.ndarray):
         index = groups.index
         self.members = members
@@ -82,6 +84,8 @@ class SharedRuns:
     individuals.
     """
 
+    SUMS = ("runs",)
+
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "runs"))
         chosen = [
@@ -110,6 +114,8 @@ class Copying:
     second.
     """
 
+    SUMS = ("model",)
+
     def __init__(self, groups, seed: int):
         rng = np.random.default_rng(derive_seed(seed, "copying"))
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
@@ -136,9 +142,14 @@ class Copying:
 
 
 class Scan:
-    """Common sites of the first contig for some haplotypes of every group, for selection scans."""
+    """Common sites of the first contig for some haplotypes of every group, for selection scans.
 
-    def __init__(self, groups, seed: int):
+    `full`: whether there are enough, or they are of a window that is not the first.
+    """
+
+    SUMS = ("alleles", "position")
+
+    def __init__(self, groups, seed: int, full: bool = False):
         rng = np.random.default_rng(derive_seed(seed, "scan"))
         smallest = min(SCAN_HAPLOTYPES, *(len(groups.haplotypes(name)) for name in groups.rows))
         chosen = {name: sample_rows(groups.haplotypes(name), smallest, rng) for name in groups.rows}
@@ -146,7 +157,7 @@ class Scan:
         self.at = {name: np.searchsorted(self.columns, rows) for name, rows in chosen.items()}
         self.alleles: list[np.ndarray] = []
         self.position: list[np.ndarray] = []
-        self.full = False
+        self.full = full
 
     def add(self, alleles: np.ndarray, position: np.ndarray) -> None:
         """Common sites of the next block."""

@@ -20,10 +20,13 @@ class Imputation:
     """Sums of imputed and of true alleles of some haplotypes of the second group of each pair.
 
     Templates are haplotypes of the first group. Both are taken as differences from the frequencies
-    of the real individuals, so that knowing these alone counts for nothing.
+    of the real individuals, so that knowing these alone counts for nothing. Parameters as of
+    `Linkage`.
     """
 
-    def __init__(self, groups, seed: int, n_sites: int):
+    SUMS = ("sums",)
+
+    def __init__(self, groups, seed: int, n_sites: int, before: int = 0):
         rng = np.random.default_rng(derive_seed(seed, "imputation"))
         smallest = min(len(groups.haplotypes(name)) for name in groups.rows)
         n, m = min(TEMPLATES, smallest), min(MOST, smallest)
@@ -36,7 +39,7 @@ class Imputation:
         self.every, self.windows = -(-windows // WINDOWS), min(windows, WINDOWS)
         self.sums = np.zeros((len(groups.pairs), len(BIN_NAMES), 3))  # products, squares of both
         self._waiting: list[tuple] = []
-        self._window = 0
+        self._window = before // WINDOW
 
     def add(
         self,

@@ -23,6 +23,8 @@ BINS = (3, 4)  # frequency bins that hold common sites: 5-20 % and 20-50 %
 class PairSums:
     """Correlations and slopes between groups, over values that arrive in pieces."""
 
+    SUMS = ("n", "sum", "square", "product")
+
     def __init__(self, first: np.ndarray, second: np.ndarray, n_groups: int):
         self.first, self.second = first, second
         self.n = 0
@@ -62,6 +64,8 @@ class PairSums:
 class PopulationLinkage:
     """Sums of r2 within one population."""
 
+    SUMS = ("r2",)
+
     def __init__(self, groups, column: int, first: np.ndarray, second: np.ndarray):
         self.columns = [
             haplotype_columns(groups.of_population(name, column)) for name in groups.rows
@@ -76,9 +80,19 @@ class PopulationLinkage:
 
 
 class Linkage:
-    """Sums over pairs and triples of common sites; sites wait until a window of them is full."""
+    """Sums over pairs and triples of common sites; sites wait until a window of them is full.
 
-    def __init__(self, groups, members: np.ndarray, window: int, seed: int, n_sites: int):
+    `n_sites` of all contigs; `before`: of those, in the windows before this one.
+    """
+
+    SUMS = (
+        "r2", "r", "d_prime", "score", "r2_of_bin", "triples", "of_population", "association",
+        "decay", "decay_pairs", "identical", "carrier_pairs",
+    )  # fmt: skip
+
+    def __init__(
+        self, groups, members: np.ndarray, window: int, seed: int, n_sites: int, before: int = 0
+    ):
         self.members, self.window = members, window
         self.columns = [groups.haplotypes(name) for name in groups.rows]
         index = groups.index
@@ -95,7 +109,7 @@ class Linkage:
         self.of_population = [
             PopulationLinkage(groups, c + 1, first, second) for c in range(len(groups.populations))
         ]
-        self.association = Association(groups, seed, -(-n_sites // window))
+        self.association = Association(groups, seed, -(-n_sites // window), before // window)
         n, bins = len(self.columns), len(DISTANCE_EDGES_BP) - 1
         self.decay = {"bp": np.zeros((n, bins)), "cm": np.zeros((n, bins))}
         self.decay_pairs = {"bp": np.zeros(bins), "cm": np.zeros(bins)}

@@ -12,6 +12,10 @@ class Populations:
     joint spectra.
     """
 
+    SUMS = (
+        "sites", "error", "alike", "sum", "within", "products", "joint", "between", "lost"
+    )  # fmt: skip
+
     def __init__(self, groups):
         index, p = groups.index, len(groups.populations)
         self.first = np.array([index[a] for a, _ in groups.pairs])

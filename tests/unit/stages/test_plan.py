@@ -139,7 +139,9 @@ def test_a_study_says_how_many_jobs_its_contigs_become(tmp_path, demo_dir):
     assert row["training"] == round(row["sites"] / 1000) > 1
     assert row["generate"] == round(row["sites"] * 4000 / 1e6) > row["training"]
     assert row["consensus"] == 1
-    assert f"{row['training']:>12}{row['generate']:>12}{1:>12}" in found["whole"].text()
+    assert row["validation"] == round(row["sites"] / 2048) > 1
+    text = found["whole"].text()
+    assert f"{row['training']:>12}{row['generate']:>12}{1:>12}{row['validation']:>12}" in text
     assert "Jobs of" not in found["part"].text()
     settings.write_text("panels: config/panels.tsv\n")
     [row] = plan_study(directory=tmp_path, panel="whole")["whole"].jobs
