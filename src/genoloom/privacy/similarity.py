@@ -158,7 +158,6 @@ class Similarities:
         self.rare = RareSharing(n_individuals)
         self.segments = SharedSegments(n_individuals)
         self.copies = CommonDistances(n_individuals), RareSharing(n_individuals)
-        self.haploid = False
 
     def choose_rare(self, fewest: int) -> None:
         """Copies among the training individuals by which the next sites were chosen."""
@@ -166,7 +165,6 @@ class Similarities:
 
     def add(self, block: Block) -> None:
         """Read the next sites of the contig."""
-        self.haploid |= block.haploid is not None
         for collected in (self.common, self.rare, self.segments):
             collected.add(block)
         for collected in self.copies:
@@ -181,8 +179,8 @@ class Similarities:
     ) -> dict[AttackId, CopyTest]:
         """All tests for copies that can be run.
 
-        Haploid contigs may be short, and haploid individuals alike by nature. Where copies of a few
-        individuals would not be seen by any test, the one for individuals has not been run.
+        Contigs may be short, and individuals alike by nature. Where copies of a few individuals
+        would not be seen by any test, the one for individuals has not been run.
 
         Parameters
         ----------
@@ -193,7 +191,7 @@ class Similarities:
         """
         member = np.arange(2 * self.n) >= self.n
         runs = [test for test in AttackId if phased or not test.needs_phase]
-        few = np.random.default_rng(derive_seed(self.n, "few copies")) if self.haploid else None
+        few = np.random.default_rng(derive_seed(self.n, "few copies"))
         found = {
             t: near_copies(near, member, labels, copies, few)
             for t, (near, copies) in self.to_real().items()

@@ -1,4 +1,6 @@
-"""The audit of haploid individuals: each is one individual, with two equal columns."""
+"""The audit of haploid individuals: each is one individual, with two equal columns; and what short
+contigs of anybody can show.
+"""
 
 from dataclasses import replace
 
@@ -24,6 +26,10 @@ def haploid_block(alleles: np.ndarray, n: int) -> Block:
     """Of single haplotypes: `n` synthetic, `n` held-out and `n` training individuals."""
     twice = alleles.repeat(2, axis=1)
     return Block(twice[:, : 2 * n], twice[:, 2 * n :], None, None, None, np.ones(3 * n, dtype=bool))
+
+
+def diploid_block(alleles: np.ndarray, n: int) -> Block:
+    return Block(alleles[:, : 2 * n], alleles[:, 2 * n :], None, None, None)
 
 
 def test_kinship_of_haploid_individuals_is_half_for_copies_and_none_for_strangers():
@@ -57,29 +63,30 @@ def test_a_haploid_individual_counts_once_among_rare_alleles():
         assert found.carried[i] == pytest.approx(carried, rel=1e-5)
 
 
-def similarities(alleles, n, step=250):
+def similarities(block_of, alleles, n, step=250):
     found = Similarities(n)
     found.choose_rare(0)
     for start in range(0, len(alleles), step):
-        found.add(haploid_block(alleles[start : start + step], n))
+        found.add(block_of(alleles[start : start + step], n))
     labels = Resampling(np.repeat("", 2 * n), n, 399, np.random.default_rng(2)).labels
     tests = found.tests(labels, np.repeat("", 3 * n), np.random.default_rng(3))
     return {name: test for name, test in tests.items() if not np.isnan(test.few_copies_chance)}
 
 
-def test_copies_of_a_few_haploid_individuals_are_seen_or_the_test_has_not_been_run():
+@pytest.mark.parametrize(("block_of", "columns"), [(haploid_block, 1), (diploid_block, 2)])
+def test_copies_of_a_few_individuals_are_seen_or_the_test_has_not_been_run(block_of, columns):
     """On many sites copies are seen, and fresh individuals are not accused; on few sites fresh
     individuals are as near to each other as copies are, so that nothing can be said.
     """
-    n, of_individuals = 120, AttackId.NEAR_COPIES_OF_INDIVIDUALS
-    alleles = founder_mosaic(1000, 3 * n, np.random.default_rng(4), founders=400, switch=0.02)
-    fresh = similarities(alleles, n)
+    n, rng = 120, np.random.default_rng(4)
+    alleles = founder_mosaic(1000, 3 * n * columns, rng, founders=400, switch=0.02)
+    fresh = similarities(block_of, alleles, n)
     assert {test.verdict for test in fresh.values()} == {Verdict.PASS}, fresh
-    assert fresh[of_individuals].few_copies_chance <= COPY_LEVEL
-    copied = alleles.copy()
-    copied[:, :12] = alleles[:, 2 * n : 2 * n + 12]
-    assert similarities(copied, n)[of_individuals].verdict is Verdict.FAIL
-    short = similarities(alleles[:30], n)[of_individuals]
+    assert min(test.few_copies_chance for test in fresh.values()) <= COPY_LEVEL
+    copied, few = alleles.copy(), 12 * columns
+    copied[:, :few] = alleles[:, 2 * n * columns :][:, :few]
+    assert Verdict.FAIL in {test.verdict for test in similarities(block_of, copied, n).values()}
+    short = similarities(block_of, alleles[:12], n)[AttackId.NEAR_COPIES_OF_INDIVIDUALS]
     assert short.verdict is Verdict.NOT_RUN
     assert short.least_chance > COPY_LEVEL
 
