@@ -102,6 +102,7 @@ SETS = {
         labels="labels/1kgp_phase1_1092_samples.tsv",
         population="super_pop",
         map="maps/b37/chrX_par1.b37.gmap.gz",
+        region=(60_001, 2_699_520),
     ),
     "x": BenchmarkSet(  # males haploid
         **_PHASE3,
