@@ -29,7 +29,8 @@ from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 
 COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio"
-STAGES = ("prepare", "train", "generate", "consensus", "validate")
+STAGES = ("prepare", "train", "generate", "consensus", "validate", "validate-window")
+WINDOWS = 4  # of a contig, of which `validate-window` reads the first
 SLOPES = (
     "stage program rows sites individuals ns_per_genotype us_per_site fixed_s r2 "
     "largest_residual peak_mb"
@@ -112,9 +113,12 @@ def generator_rows(
             yield from (size | row for row in rows)
             if "consensus" in given.stages:
                 yield size | consensus_row(folder, panel)
-        if "validate" in given.stages:
+        if {"validate", "validate-window"} & {*given.stages}:
             draw(folder, model)
+        if "validate" in given.stages:
             yield from validation_rows(folder, panel)
+        if "validate-window" in given.stages:
+            yield window_row(folder, panel)
 
 
 def draw(folder: Path, model: Path, individuals: int | None = None) -> dict:
@@ -159,14 +163,28 @@ def validation_rows(folder: Path, panel: Path) -> Iterator[dict]:
     """The first generator of a panel, which measures what real individuals score as well, and any
     other.
     """
-    asked = ["--synthetic", folder / DRAWN.removesuffix(".vcf.gz"), "--panel", panel,
-             "--split", folder / "split.tsv", "--details", folder / "details.json"]  # fmt: skip
     first, other = (folder / name / "fidelity.tsv" for name in ("first", "other"))
     known = ["--reference-values", first.with_name("reference_values.json")]
     for program, out, more in (("first", first, []), ("another", other, known)):
         out.parent.mkdir()
-        measured = genoloom("validate", *asked, *more, "--out", out)
+        measured = genoloom("validate", *compared(folder, panel), *more, "--out", out,
+                            "--details", folder / "details.json")  # fmt: skip
         yield {"stage": "validate", "program": f"{program} generator"} | measured
+
+
+def window_row(folder: Path, panel: Path) -> dict:
+    """What a job of one window reads for the first generator; `sites` are its own."""
+    size = len(open_panel(panel).sites) // WINDOWS
+    sums = folder / "sums" / "1.safetensors"
+    measured = genoloom("validate", *compared(folder, panel), "--window", size,
+                        "--part", f"1/{WINDOWS}", "--out", sums)  # fmt: skip
+    return {"stage": "validate-window", "program": "first generator", "sites": size} | measured
+
+
+def compared(folder: Path, panel: Path) -> list:
+    """Options that say what is compared."""
+    return ["--synthetic", folder / DRAWN.removesuffix(".vcf.gz"), "--panel", panel,
+            "--split", folder / "split.tsv"]  # fmt: skip
 
 
 def slopes(rows: list[dict]) -> list[dict]:
