@@ -116,11 +116,12 @@ def effects(name: str) -> list[str]:
     ratios: dict[str, Column] = {"splits": splits}
     ratios |= {learner: median("ratio", learner=learner) for learner in LEARNERS}
     ratios |= {"diplotype TV": median("tv", learner="S"), "unmatched": median("unmatched", 3)}
-    return without_truth(grouped(name, {"trained on": "data"}, ratios))
+    return without("truth", grouped(name, {"trained on": "data"}, ratios))
 
 
-def without_truth(lines: list[str]) -> list[str]:
-    return [line for line in lines if not line.startswith("| truth ")]
+def without(first: str, lines: list[str]) -> list[str]:
+    """The lines whose first cell is another."""
+    return [line for line in lines if not line.startswith(f"| {first} ")]
 
 
 def biases(rows: Iterable[tuple[str, str, str, float]]) -> list[str]:
@@ -144,13 +145,14 @@ def biases(rows: Iterable[tuple[str, str, str, float]]) -> list[str]:
         tenth = {d for d, value in bias.items() if abs(value) <= 0.1 * abs(effect[d])}
         like = {d for d, value in bias.items() if min(real[d]) <= value <= max(real[d])}
         worst = max(bias, key=lambda d: abs(bias[d]))
+        shown = worst.replace("*", "\\*")
         return {
             "trained on": data,
             "learner": learner,
             "diplotypes": str(len(bias)),
             "up to a tenth": str(len(tenth)),
             "or in the range of real": str(len(tenth | like)),
-            "largest bias": f"{worst}: {bias[worst]:.1f} of {effect[worst]:.1f}",
+            "largest bias": f"{shown}: {bias[worst]:.1f} of {effect[worst]:.1f}",
         }
 
     return markdown(line(*key, own) for key, own in found.items())
@@ -158,15 +160,14 @@ def biases(rows: Iterable[tuple[str, str, str, float]]) -> list[str]:
 
 def clopidogrel_bias() -> list[str]:
     """Mean errors by diplotype of CYP2C19."""
-    rows = [row for row in read_table(RESULTS / "treatment_effects.tsv") if row["group"]]
-    return biases(
-        (r["data"], r["learner"], r["group"], float(r["bias"] or r["effect"])) for r in rows
-    )
+    rows = read_table(RESULTS / "treatment_effects.tsv")
+    found = ((r, r["bias"] or r["effect"]) for r in rows)
+    return biases((r["data"], r["learner"], r["group"], float(v)) for r, v in found if v)
 
 
 def warfarin_bias() -> list[str]:
     """Mean errors by genotype of VKORC1 and diplotype of CYP2C9."""
-    rows = read_table(RESULTS / "pharmacogenes.warfarin.tsv")
+    rows = read_table(RESULTS / "pharmacogenes.tsv")
     return biases(
         (r["data"], r["learner"], r["population"], float(r["value"]))
         for r in rows if r["metric"] in ("bias", "effect")
@@ -174,13 +175,15 @@ def warfarin_bias() -> list[str]:
 
 
 def farthest(rows: Iterable[dict], data: str, population: str, value: str) -> float:
-    """The largest ratio, over populations, of a median distance to that of real individuals."""
+    """The largest ratio, over populations, of a median distance to that of real individuals; nan
+    without any.
+    """
     found: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         found.setdefault((row["data"], row[population]), []).append(float(row[value]))
     middle = {key: float(np.median(values)) for key, values in found.items()}
     names = {name for of, name in middle if of == data}
-    return max(middle[data, name] / middle["real", name] for name in names)
+    return max((middle[data, name] / middle["real", name] for name in names), default=np.nan)
 
 
 def of_populations() -> list[dict]:
@@ -204,7 +207,8 @@ def pharmacogenes() -> list[str]:
     columns |= {"phenotype TV": median("value", metric="phenotype_tv", population="all")}
     columns |= {"unmatched": median("value", 4, metric="unmatched_haplotypes")}
     columns |= {"alleles lost": median("value", 0, metric="alleles_lost")}
-    return grouped("pharmacogenes", {"gene": "gene", "data": "data"}, columns, learner="")
+    lines = grouped("pharmacogenes", {"gene": "gene", "data": "data"}, columns, learner="")
+    return without("warfarin", lines)
 
 
 def warfarin() -> list[str]:
@@ -217,9 +221,8 @@ def warfarin() -> list[str]:
         columns[f"doses within 20 %, {title}"] = median(
             "value", learner="dose regression", population=group
         )
-    return without_truth(
-        grouped("pharmacogenes.warfarin", {"trained on": "data"}, columns, gene="warfarin")
-    )
+    lines = grouped("pharmacogenes", {"trained on": "data"}, columns, gene="warfarin")
+    return without("truth", lines)
 
 
 def tasks(data_set: str, name: str = "utility_tasks") -> list[str]:

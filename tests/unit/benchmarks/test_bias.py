@@ -1,6 +1,6 @@
-"""Which diplotypes have a small bias, in the tables of treatment effects."""
+"""Biases and distances of diplotypes, in the tables of the documentation."""
 
-from benchmarks.views import biases
+from benchmarks.views import biases, farthest
 
 
 def test_a_bias_is_small_or_in_the_range_of_real_data():
@@ -10,4 +10,18 @@ def test_a_bias_is_small_or_in_the_range_of_real_data():
         rows += [("real", "S", name, value) for value in (-real, real)]
         rows += [("generator", "S", name, value) for value in (own - 5, own, own + 1)]
     *_, line = biases(rows)
-    assert line == "| generator | S | 3 | 1 | 2 | *2/*2: -4.0 of 20.0 |"
+    assert line == r"| generator | S | 3 | 1 | 2 | \*2/\*2: -4.0 of 20.0 |"
+
+
+def test_the_population_that_is_farthest_from_real():
+    distances = {
+        ("real", "A"): [1, 2, 9],
+        ("real", "B"): [4],
+        ("made", "A"): [3],
+        ("made", "B"): [5],
+    }
+    rows = [
+        {"data": data, "population": name, "tv": str(value)}
+        for (data, name), values in distances.items() for value in values
+    ]  # fmt: skip
+    assert farthest(rows, "made", "population", "tv") == 1.5  # of A, over the median 2
