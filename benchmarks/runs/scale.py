@@ -35,7 +35,8 @@ SLOPES = (
     "stage program rows sites individuals ns_per_genotype us_per_site fixed_s r2 "
     "largest_residual peak_mb"
 )
-DRAWN = "synthetic.vcf.gz"
+SYNTHETIC = "synthetic"  # prefix of what is drawn
+DRAWN = f"{SYNTHETIC}.vcf.gz"
 PEERS_UP_TO = 2**29  # genotypes; what bcftools and plink2 need beyond follows from their lines
 
 
@@ -174,7 +175,7 @@ def validation_rows(folder: Path, panel: Path) -> Iterator[dict]:
 
 def window_row(folder: Path, panel: Path) -> dict:
     """What a job of one window reads for the first generator; `sites` are its own."""
-    size = len(open_panel(panel).sites) // WINDOWS
+    size = len(open_panel(folder / SYNTHETIC).sites) // WINDOWS
     sums = folder / "sums" / "1.safetensors"
     measured = genoloom("validate", *compared(folder, panel), "--window", size,
                         "--part", f"1/{WINDOWS}", "--out", sums)  # fmt: skip
@@ -183,7 +184,7 @@ def window_row(folder: Path, panel: Path) -> dict:
 
 def compared(folder: Path, panel: Path) -> list:
     """Options that say what is compared."""
-    return ["--synthetic", folder / DRAWN.removesuffix(".vcf.gz"), "--panel", panel,
+    return ["--synthetic", folder / SYNTHETIC, "--panel", panel,
             "--split", folder / "split.tsv"]  # fmt: skip
 
 
