@@ -412,6 +412,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "treatment-bias": clopidogrel_bias,
     "warfarin-bias": warfarin_bias,
     "utility-dpyd": partial(tasks, "dpyd-slice"),
+    "utility-copying": partial(tasks, "dpyd-slice", "utility_tasks.copying_network"),
     "utility-chr15": partial(tasks, "chr15"),
     "utility-demo": partial(tasks, "demo", "utility_tasks.demo"),
     "rare-imputation": partial(rare, "dpyd-slice"),
