@@ -100,14 +100,14 @@ def options(
     """The configuration of a study; `cohort` has the individuals of each group."""
     # typed by hand in a study: half of the cohort, rounded
     mix = {group: round(n / 2, -1) for group, n in sorted(cohort.items())}
-    told = {} if steps is None else {GENERATOR: {"steps": steps}}
+    training = {} if steps is None else {GENERATOR: {"steps": steps}}
     return {
         "seed": seed,
         "generators": [GENERATOR],
         "baselines": [],
         "sequence_generators": [],
         "audit": {"shadow_models": 4, "shadow_steps": 1},
-        "train": {"common": {"min_mac": 5, "min_carriers": 5}, **told},
+        "train": {"common": {"min_mac": 5, "min_carriers": 5}, **training},
         "privacy": {
             **MODES[mode],
             "public_panel": PANEL,
