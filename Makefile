@@ -55,7 +55,7 @@ test: $(STAMP)  ## Run all tests
 test-fast: $(STAMP)  ## Run the tests that take moments, in about two minutes
 	$(PYTEST) -m "not slow and not long" tests/unit
 
-test-long: $(STAMP)  ## Run the studies of demo-release and, with the development data, of release-study; a quarter of an hour
+test-long: $(STAMP)  ## Run the studies of demo-release and release-study; 15 minutes
 	$(BIN)/python -m pytest -m long tests/workflow/test_release_study.py
 
 test-run: $(STAMP)  ## Run the whole workflow in .test, with models that learn for seconds, and Snakemake's report

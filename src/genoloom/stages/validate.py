@@ -37,7 +37,12 @@ from genoloom.validation.metric_table import (
     measure_synthetic,
 )
 from genoloom.validation.plot_data import plot_data
-from genoloom.validation.reference_values import REFERENCE_VALUES, ReferenceValues, reference_key
+from genoloom.validation.reference_values import (
+    REFERENCE_VALUES,
+    ReferenceValues,
+    comparison_key,
+    reference_key,
+)
 from genoloom.validation.rows import MetricRow, own_rows
 from genoloom.validation.verdicts import Role
 from genoloom.validation.window_sums import Window, add_sums, sums_of, windows_of
@@ -134,13 +139,13 @@ class Collection:
 
     def key(self, number: int) -> str:
         """Digest of what the sums of a window follow from, but for the alleles themselves."""
-        synthetic, _ = self.comparands.pairs[0]
-        words = [
-            __version__, self.options.model_dump_json(), self.seed, self.real_known, number,
-            synthetic.individuals.id, self.individuals.synthetic.tolist(),
-            [real.sites.digest() for _, real in self.comparands.pairs],
-        ]  # fmt: skip
-        return hashlib.sha256(repr(words).encode()).hexdigest()
+        synthetic, reals = self.comparands.pairs[0][0], [real for _, real in self.comparands.pairs]
+        compared = comparison_key(
+            self.individuals, reals, self.options, self.seed, self.comparands.phased
+        )
+        chosen = [synthetic.individuals.id[i] for i in self.individuals.synthetic_individuals]
+        own = repr([compared, chosen, reals[0].individuals.id, self.real_known, number])
+        return hashlib.sha256(own.encode()).hexdigest()
 
     def read_all(self, name: str, parts: Sequence[Path]) -> Collector:
         """What is summed on all contigs; windows that jobs of their own have read are `parts`."""

@@ -5,7 +5,7 @@ comparison and do not depend on the synthetic individuals.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -48,11 +48,11 @@ class ReferenceValues(BaseModel):
     scores: list[RealScore]
 
 
-def reference_key(
+def comparison_key(
     individuals: Comparison, panels: Iterable[Panel], options: BaseModel, seed: int, phased: bool
 ) -> str:
-    """SHA-256 of all that the scores of the real individuals follow from: who they are, how they
-    are halved, their haplotypes at the compared sites, and how they are measured.
+    """SHA-256 of who the compared real individuals are, how they are halved, at which sites and
+    how they are measured; haplotypes are not read.
     """
     h = hashlib.sha256(repr([__version__, options.model_dump_json(), seed, phased]).encode())
     first = len(individuals.synthetic)  # the rows of real individuals come after the synthetic ones
@@ -67,6 +67,17 @@ def reference_key(
     for panel in panels:
         h.update(panel.sites.digest().encode())
         h.update(genetic_positions(panel.sites).astype(float).tobytes())
+    return h.hexdigest()
+
+
+def reference_key(
+    individuals: Comparison, panels: Sequence[Panel], options: BaseModel, seed: int, phased: bool
+) -> str:
+    """SHA-256 of all that the scores of the real individuals follow from: `comparison_key`, and
+    their haplotypes at the compared sites.
+    """
+    h = hashlib.sha256(comparison_key(individuals, panels, options, seed, phased).encode())
+    for panel in panels:
         for _, _, alleles in panel.blocks():
             h.update(np.ascontiguousarray(alleles).tobytes())
     return h.hexdigest()

@@ -123,6 +123,9 @@ def test_parts_of_others_are_refused(comparands, tmp_path):
     assert (tmp_path / "parts").stat().st_mode & 0o077 == 0
     with pytest.raises(InputError, match="is another window"):
         write(comparands, tmp_path / "mixed", parts=[*paths[1::-1], *paths[2:]])
+    others = Comparands(comparands.pairs, ROLES[::-1])
+    with pytest.raises(InputError, match="was made of other individuals"):
+        write(others, tmp_path / "others", parts=paths)
     with pytest.raises(InputError, match="3 windows"):
         write(comparands, tmp_path / "few", parts=paths[:3])
     with pytest.raises(InputError, match="4 windows"):
