@@ -1,4 +1,4 @@
-"""The table of a run: rows go to a TSV as they come, each with how it was measured."""
+"""The table of a run: rows go to a TSV as they come, the first with how they were measured."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ class Table:
     Parameters
     ----------
     columns : list of str
-        Without the columns of `PROVENANCE`, which every row gets.
+        Without the columns of `PROVENANCE`, which the first row of a run gets, for all of them.
     words : list of str
         The command line, from the name of the run on.
     append : bool
@@ -41,6 +41,7 @@ class Table:
     def __init__(self, path: Path, columns: list[str], words: list[str], append: bool = False):
         self.path, self.columns, self.made = path, columns, provenance(words)
         self.rows = [*read_table(path)] if append and path.exists() else []
+        self.kept = len(self.rows)
 
     def has(self, **cells) -> bool:
         """Whether a row has these cells."""
@@ -49,7 +50,7 @@ class Table:
 
     def add(self, row: dict) -> None:
         """Append a row, and write the file."""
-        row = row | self.made
+        row = row | (self.made if len(self.rows) == self.kept else {})
         self.rows.append({key: format_cell(value) for key, value in row.items()})
         write_table(self.path, [*self.columns, *PROVENANCE], self.rows)
 

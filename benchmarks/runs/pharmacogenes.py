@@ -44,7 +44,8 @@ def measure(case: Case) -> Iterator[dict]:
     cases = [case]
     if case.set == "cyp2c9":
         cases.append(Case("vkorc1", case.seed, case.arguments, case.table))
-    for number, name in enumerate(case.arguments.generators):
+    for name in case.arguments.generators:
+        first = not case.has(data=REAL)
         table, samples = zip(*(kept_samples(own, name) for own in cases), strict=True)
         comparands = {
             "synthetic": list(samples), "panels": [own.prefix for own in cases],
@@ -52,7 +53,7 @@ def measure(case: Case) -> Iterator[dict]:
         }  # fmt: skip
         out = samples[0].parent / "table.tsv"
         star_alleles(comparands=comparands, build=BUILD, genes=None, out=out, calls=None)
-        labels = {"synthetic": name} | ({"real": "real"} if number == 0 else {})
+        labels = {"synthetic": name} | ({REAL: REAL} if first else {})
         for row in read_table(out):
             if row["data"] in labels:
                 own = {key: row[key] for key in ("gene", "metric", "population", "value")}
@@ -66,7 +67,7 @@ def measure(case: Case) -> Iterator[dict]:
                 comparands=comparands, build=BUILD, out=out, summary=None, options=options,
                 seed=case.seed,
             )  # fmt: skip
-            yield from _trial(read_records(out, EffectRow), name, number == 0)
+            yield from _trial(read_records(out, EffectRow), name, first)
 
 
 def _trial(rows: list[EffectRow], name: str, first: bool) -> Iterator[dict]:

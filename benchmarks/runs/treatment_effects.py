@@ -61,13 +61,13 @@ def add_size(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(case: Case) -> Iterator[dict]:
-    for number, name in enumerate(case.arguments.generators):
-        table, samples = kept_samples(case, name)
-        yield from _judge(case, name, table, samples, number == 0)
+    for name in case.arguments.generators:
+        yield from _judge(case, name, *kept_samples(case, name))
 
 
-def _judge(case: Case, name: str, table: Path, samples: Path, first: bool) -> Iterator[dict]:
+def _judge(case: Case, name: str, table: Path, samples: Path) -> Iterator[dict]:
     """Rows of one generator; with the first one, also of real data and of negative controls."""
+    first = not case.has(data=REAL)
     with open_real(panels=[case.prefix], split=table, **NO_FILES) as real:
         synthetic = read_genotypes(
             "synthetic", [samples.with_suffix(".pgen")], samples.parent / "scratch"

@@ -22,7 +22,7 @@ from genoloom.medicine_config import UtilityOptions
 from genoloom.panels.comparands import open_comparands
 from genoloom.report.summary import as_text
 from genoloom.stages.utility import utility
-from genoloom.utility.measures import SYNTHETIC
+from genoloom.utility.measures import REAL, SYNTHETIC
 
 KEYS = ["task", "metric", "method", "population", "bin"]
 COLUMNS = f"data {' '.join(KEYS)} value ratio"
@@ -37,10 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(case: Case) -> Iterator[dict]:
-    for number, generator in enumerate(case.arguments.generators):
+    for generator in case.arguments.generators:
+        first = not case.has(data=REAL)
         label = {SYNTHETIC: generator, "both": f"real and {generator}"}
         for row in _rows(case, generator):
-            if row["panel"] in label or not number:
+            if row["panel"] in label or first:
                 data = label.get(row["panel"], row["panel"])
                 yield {"data": data} | {key: row[key] for key in (*KEYS, "value", "ratio")}
 
