@@ -25,10 +25,11 @@ from benchmarks.programs import genoloom, needs, output_of, timed
 from benchmarks.runner import Case
 from benchmarks.simulated_panel import write_repeated
 from benchmarks.table import PROVENANCE
+from genoloom.formats.histories import read_history
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.tables import write_table
 
-COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio"
+COLUMNS = "stage program sites individuals cpu_s wall_s peak_mb ratio bits li_stephens_bits"
 STAGES = ("prepare", "train", "generate", "consensus", "validate", "validate-window")
 WINDOWS = 4  # of a contig, of which `validate-window` reads the first
 SLOPES = (
@@ -106,7 +107,7 @@ def generator_rows(
             *(steps if generator != "mosaic" else []),
         )  # fmt: skip
         if "train" in given.stages:
-            yield {"stage": "train", "program": generator} | trained
+            yield {"stage": "train", "program": generator} | trained | quality(folder / "h.tsv")
         for individuals in draws if {"generate", "consensus"} & {*given.stages} else []:
             own = draw(folder, model, individuals)
             size = {"individuals": individuals}
@@ -120,6 +121,15 @@ def generator_rows(
             yield from validation_rows(folder, panel)
         if "validate-window" in given.stages:
             yield window_row(folder, panel)
+
+
+def quality(history: Path) -> dict:
+    """Bits per site of the validation set, of a generator that has a likelihood, and those of the
+    copying model of Li and Stephens on the first sites.
+    """
+    rows = [row for row in read_history(history) if "bits" in row]
+    best = min(rows, key=lambda row: row["bits"], default={})
+    return {name: best.get(name, "") for name in ("bits", "li_stephens_bits")}
 
 
 def draw(folder: Path, model: Path, individuals: int | None = None) -> dict:
@@ -152,8 +162,9 @@ def consensus_row(folder: Path, panel: Path) -> dict:
     sites = open_panel(panel).sites
     bases = np.random.default_rng(1).choice(np.frombuffer(b"ACGT", np.uint8), sites.contig_length)
     bases[sites.position - 1] = ord("A")
-    reference = folder / "reference.fa"
-    reference.write_bytes(b">1\n" + bases.tobytes() + b"\n")
+    reference, text = folder / "reference.fa", bases.tobytes()
+    lines = (text[at : at + 60] for at in range(0, len(text), 60))
+    reference.write_bytes(b">1\n" + b"\n".join(lines) + b"\n")
     return {"stage": "consensus", "program": "genoloom"} | genoloom(
         "consensus", "--variants", folder / DRAWN, "--reference", reference,
         "--out", folder / "consensus.fa.gz",

@@ -176,9 +176,10 @@ class ScaleOptions(Section):
     window: int | None = Field(
         None,
         ge=64,
-        description="Sites of a window: the default of train.transformer.window; drawing and "
-        "consensus have one job for each 1000 individuals of each window. Up to one and a half of "
-        "that stay one job. null: every contig is one job. 16384 suits chromosomes.",
+        description="Sites of a window: the default of train.transformer.window and of "
+        "validate.window; drawing and consensus have one job for each 1000 individuals of each "
+        "window. Up to one and a half of that stay one job. null: every contig is one job. 16384 "
+        "suits chromosomes.",
     )
 
     def jobs(self, sites: int, individuals: int) -> int:

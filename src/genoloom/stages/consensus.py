@@ -2,7 +2,8 @@
 
 One pass over the genotypes writes each individual's own variants to a small file; htslib's tool,
 which pysam carries, then applies them to the reference. Time is linear in the variants and in the
-output, and the sequences are bcftools' by construction, overlapping records included.
+output, and the sequences are bcftools' by construction, overlapping records included. Bases are
+read and written in pieces, here and by bcftools: memory does not grow with the contig.
 
 Ploidy is an individual's own: who has a haploid call in the stretch is haploid there (the
 mitochondrion; the X of males outside the pseudo-autosomal regions) and gets one sequence. Of a
@@ -44,6 +45,7 @@ from genoloom.formats.variants import list_contigs
 log = logging.getLogger(__name__)
 
 LINE = 60
+PIECE = LINE << 14  # bases that are held at a time
 OPEN_FILES = 200  # individuals worked on at a time
 LONGEST_NAME = 180  # bytes of an interval's name; file names have 255, and more is put around it
 NOT_PHASED, OTHER_SET = "is not phased", "is in another phase set (FORMAT/PS) than those before it"
@@ -149,8 +151,10 @@ def consensus(
         out_part, fai, gzi, *lift = stack.enter_context(write_beside(*files))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         template = scratch / "reference.fa"
-        bases = fasta.fetch(contig, start - 1, end)
-        template.write_text(f">{contig}:{start}-{end}\n{_wrapped(bases)}")
+        with template.open("w") as handle:
+            handle.write(f">{contig}:{start}-{end}\n")
+            for first in range(start - 1, end, PIECE):
+                handle.write(_wrapped(fasta.fetch(contig, first, min(first + PIECE, end))))
         # in processes of their own, which bcftools may end
         fork = multiprocessing.get_context("fork")
         pool = stack.enter_context(ProcessPoolExecutor(threads, mp_context=fork))
@@ -173,10 +177,9 @@ def consensus(
                     if result.problem:
                         raise _explained(result.problem, variants, fasta)
                     left_out.overlapping.update(result.overlapping)
-                    bases = result.fasta.read_bytes().partition(b"\n")[2]
-                    handle.write(f">{job.name} {contig}:{start}-{end}\n".encode() + bases)
+                    handle.write(f">{job.name} {contig}:{start}-{end}\n".encode())
+                    n = _append(result.fasta, handle)
                     if chains:
-                        n = len(bases) - bases.count(b"\n")
                         text, length = result.chain.read_text(), fasta.lengths[contig]
                         chains.write(_chain_text(text, contig, length, job.name, n))
                     for leftover in scratch.glob(f"{job.variants.stem}.{job.haplotype}.*"):
@@ -212,13 +215,8 @@ def consensus_of_regions(*, regions: Path, variants: Path, out: Path, **more) ->
         seen.add(name)
     for name, interval in zip(names, intervals, strict=True):
         place = (interval.start + 1, interval.stop)
-        consensus(
-            variants=variants,
-            out=out / f"{name}.fa.gz",
-            region=place,
-            contig=interval.contig,
-            **more,
-        )
+        path, contig = out / f"{name}.fa.gz", interval.contig
+        consensus(variants=variants, out=path, region=place, contig=contig, **more)
 
 
 def _is_file_name(name: str) -> bool:
@@ -372,30 +370,27 @@ def _apply(job: Job) -> Applied:
     compressed, fasta, chain = (job.variants.with_suffix(suffix) for suffix in suffixes)
     pysam.tabix_compress(str(job.variants), str(compressed))
     pysam.tabix_index(str(compressed), preset="vcf", csi=True)  # .tbi reaches 2^29 bases
-    arguments = [
-        "-f",
-        job.template,
-        "-s",
-        "individual",
-        "-H",
-        job.haplotype,
-        "-c",
-        chain,
-        "-o",
-        fasta,
-        compressed,
-    ]
+    arguments = ["-f", job.template, "-s", "individual", "-H", job.haplotype]
+    arguments += ["-c", chain, "-o", fasta, compressed]
     try:
         pysam.bcftools.consensus(*map(str, arguments), catch_stdout=False)
     except pysam.SamtoolsError as error:
-        return Applied(
-            fasta,
-            chain,
-            problem=str(error).replace(str(job.variants.parent), "").replace("\\n", "\n"),
-        )
+        problem = str(error).replace(str(job.variants.parent), "").replace("\\n", "\n")
+        return Applied(fasta, chain, problem=problem)
     said = pysam.bcftools.consensus.get_messages() or ""
     overlapping = re.findall(r"The site .*:(\d+) overlaps with another variant", said)
     return Applied(fasta, chain, tuple(map(int, overlapping)))
+
+
+def _append(fasta: Path, out: pysam.BGZFile) -> int:
+    """Copy the lines of a record without its title; how many bases these are."""
+    n = 0
+    with fasta.open("rb") as source:
+        source.readline()
+        while lines := source.read(PIECE):
+            out.write(lines)
+            n += len(lines) - lines.count(b"\n")
+    return n
 
 
 def _explained(problem: str, variants: Path, fasta: Reference) -> InputError:

@@ -1,6 +1,7 @@
 """Personal haplotype sequences that jobs of their own have written, put together."""
 
 import gzip
+import shutil
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,8 +45,7 @@ def gather(
             for path in parts:
                 try:
                     with gzip.open(path) as source:
-                        while piece := source.read(CHUNK):
-                            handle.write(piece)
+                        shutil.copyfileobj(source, handle, CHUNK)
                 except (OSError, EOFError, zlib.error) as error:
                     found = f"cannot be read ({type(error).__name__})"
                     raise InputError(path, found, expected="a part of --part") from None

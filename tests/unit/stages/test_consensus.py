@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 import subprocess
+import tracemalloc
 
 import numpy as np
 import pysam
@@ -11,7 +12,7 @@ import pytest
 from helpers import call_genoloom, read_fasta, write_vcf
 
 from genoloom.errors import InputError
-from genoloom.stages.consensus import consensus, consensus_of_regions
+from genoloom.stages.consensus import PIECE, consensus, consensus_of_regions
 
 needs_bcftools = pytest.mark.skipif(
     shutil.which("bcftools") is None, reason="bcftools is not installed"
@@ -385,12 +386,14 @@ def test_the_remedy_for_ambiguity_codes_works(tmp_path):
     assert read_fasta(tmp_path / "c.fa.gz")["Otto-88_2"] == "ACGTC" + "ACGT" * 20
 
 
-def test_the_same_bytes_whatever_the_threads(tmp_path):
+def test_the_same_bytes_whatever_the_threads_and_the_pieces(tmp_path, monkeypatch):
+    """Deletions cross the borders of pieces of one line."""
     rng = np.random.default_rng(7)
     bases = write_reference(tmp_path / "ref.fa", rng, 900)
     vcf = symbolic_vcf(tmp_path / "in.vcf.gz", random_records(rng, bases, 30, 2))
     made = []
-    for threads in (1, 3):
+    for threads, piece in ((1, PIECE), (3, 60)):
+        monkeypatch.setattr("genoloom.stages.consensus.PIECE", piece)
         folder = tmp_path / str(threads)
         arguments = {
             "variants": vcf,
@@ -402,6 +405,23 @@ def test_the_same_bytes_whatever_the_threads(tmp_path):
         made.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert made[0] == made[1]
     assert set(made[0]) == {"c.fa.gz", "c.fa.gz.fai", "c.fa.gz.gzi", "c.chain.gz"}
+
+
+def test_memory_does_not_grow_with_the_contig(tmp_path, monkeypatch):
+    """What bcftools holds is in a process of its own, and measured by the benchmark `scale`."""
+    monkeypatch.setattr("genoloom.stages.consensus.PIECE", 60 << 10)
+    line, lines = "ACGT" * 15, 50_000
+    (tmp_path / "ref.fa").write_text(">20\n" + f"{line}\n" * lines)
+    vcf = write_vcf(tmp_path / "in.vcf.gz", ["5 A C 0|1"], ["S0"])
+    tracemalloc.start()
+    try:
+        consensus(variants=vcf, reference=tmp_path / "ref.fa", out=tmp_path / "out.fa.gz")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    made = read_fasta(tmp_path / "out.fa.gz")
+    assert made == {"S0_1": line * lines, "S0_2": "ACGTC" + (line * lines)[5:]}
+    assert peak < len(line) * lines / 2
 
 
 def test_parts_of_the_individuals_give_the_same_bytes(tmp_path):
