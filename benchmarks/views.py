@@ -99,7 +99,7 @@ def first(column: str, digits: int | None = None) -> Column:
 
 def by_seed(column: str, digits: int = 3) -> Column:
     """The cells of every seed, in order."""
-    return lambda rows: " ".join(number(row[column], digits) for row in rows if row[column])
+    return lambda rows: " ".join(number(row[column], digits) for row in rows if row.get(column))
 
 
 def splits(rows: list[dict]) -> str:
@@ -340,6 +340,8 @@ def filled_up(name: str) -> list[str]:
     columns = {
         "recall": by_seed("recall"),
         "balanced accuracy": by_seed("balanced"),
+        "recall, equal weights": by_seed("recall_weighted"),
+        "balanced accuracy, equal weights": by_seed("balanced_weighted"),
         "imputed dosages, r2": by_seed("dosage_r2"),
         "scores, r2": by_seed("score_r2"),
     }

@@ -8,16 +8,18 @@ Individuals in halves. Of one population of the training half (the smallest that
 generators learn from exactly these. All is tested on the held-out half.
 
 Rows: `few`, the training individuals as they are; `all`, with the individuals that were taken away
-(what could be had at best); the remedies that need no generator: `weighted`, every population with
-equal weight, and `copies`, the few individuals again and again; and each generator, whose synthetic
-individuals of that population are as many as were taken away, and so are the copies.
+(what could be had at best); `copies`, the few individuals again and again; and each generator,
+whose synthetic individuals of that population are as many as were taken away, and so are the
+copies. With `, relatives` the generator takes haplotypes of other populations that share rare
+alleles with the few for theirs (as admixed individuals have); with `, everybody` it draws
+individuals of every population, three times as many of each as the largest one has.
 
 Columns: recall of the small population, accuracy on the others, balanced accuracy (logistic
-regression on 20 principal components); `dosage_r2` of individuals of the small population, imputed
-from sites of an array by the Li-Stephens imputer; `score_r2`, the squared correlation there of
-ridge scores with the true genetic value of planted traits, the mean of 40. Synthetic individuals
-have the traits that a score of the real ones predicts, and noise: nobody told them the genetic
-values.
+regression on 20 principal components), and the same where every population has equal weight;
+`dosage_r2` of individuals of the small population, imputed from sites of an array by the
+Li-Stephens imputer; `score_r2`, the squared correlation there of ridge scores with the true genetic
+value of planted traits, the mean of 40. Synthetic individuals have the traits that a score of the
+real ones predicts, and noise: nobody told them the genetic values.
 
 `--base-steps` adds the row `adapted`: a transformer that is trained on the other populations for so
 many steps, and then adapted (`init_from`) to the few individuals for `--steps`. Sites that it does
@@ -26,7 +28,10 @@ not model have the commoner allele.
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +42,7 @@ from benchmarks.options import add_shared, options_of
 from benchmarks.runner import Case, fit_generator, train_model, variable_sites
 from benchmarks.runs.adaptation import divided
 from genoloom.errors import InputError
-from genoloom.models.haplotype.base import SampleRequest
+from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
 from genoloom.models.haplotype.training_data import training_haplotypes
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, genetic_positions, haplotype_columns
@@ -50,8 +55,10 @@ from genoloom.utility.measures import squared_correlation
 
 COMPONENTS = 20
 TRAITS, CAUSAL, HERITABILITY = 40, 10, 0.5
+EVERY = 3  # individuals of every population next to those of the largest one
 ARRAY_BP = 4000  # base pairs for each site that imputed individuals have
-COLUMNS = "few population row added recall others balanced dosage_r2 score_r2"
+SCORED = "recall others balanced recall_weighted others_weighted balanced_weighted"
+COLUMNS = f"few population row added {SCORED} dosage_r2 score_r2"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +98,9 @@ def measure(case: Case) -> Iterator[dict]:
     added = len(own) - arguments.few
     filled = np.concatenate([few_population, np.repeat(small, added)])
 
-    def row(name: str, haplotypes: np.ndarray, label: np.ndarray, traits=None, weight=None) -> dict:
-        recall, others, balanced = scores(
-            (dosages(haplotypes), label), tasks.classified, small, weight
-        )
-        found = {"recall": recall, "others": others, "balanced": balanced}
-        if weight is None:
+    def row(name: str, haplotypes: np.ndarray, label: np.ndarray, traits=None) -> dict:
+        found = scores((dosages(haplotypes), label), tasks.classified, small)
+        if traits is not None:
             found |= {"dosage_r2": tasks.dosage_r2(haplotypes, few)}
             found |= {"score_r2": tasks.score_r2(haplotypes, traits)}
         return {
@@ -111,20 +115,26 @@ def measure(case: Case) -> Iterator[dict]:
     everybody = panel.take_individuals(train).take_sites(sites).haplotypes.read(0, len(sites))
     yield row("few", few, few_population, own_traits)
     yield row("all", everybody, population[train], tasks.traits[:, train])
-    yield row("weighted", few, few_population, weight="balanced")
     again = np.resize(np.flatnonzero(few_population == small), added)
     copied = np.hstack([few, few[:, haplotype_columns(again)]])
     yield row("copies", copied, filled, np.hstack([own_traits, own_traits[:, again]]))
     data = training_haplotypes(training, TrainSections().common.validation_fraction, seed)
-    for name in arguments.generators:
+    known = data.population_names
+    theirs = with_relatives(few, data.population, known.index(small))
+    templates = {"": data, ", relatives": replace(data, population=theirs)}
+    largest = max(Counter(few_population.tolist()).values())
+    everybody = np.repeat(known, EVERY * largest)
+    for name, (of, given) in product(arguments.generators, templates.items()):
         options, _ = options_of(name, arguments)
         with tempfile.TemporaryDirectory() as state:
-            generator = fit_generator(name, options, data, Path(state), seed)
-        label = np.repeat(data.population_names.index(small), 2 * added)
-        request = SampleRequest(label, row_seeds(seed, [str(i) for i in range(2 * added)]))
-        synthetic = np.concatenate(list(generator.sample(request)))
+            generator = fit_generator(name, options, given, Path(state), seed)
+        synthetic = draw(generator, np.repeat(small, added), seed)
         guessed = tasks.guessed_traits(few, own_traits, synthetic)
-        yield row(name, np.hstack([few, synthetic]), filled, np.hstack([own_traits, guessed]))
+        traits = np.hstack([own_traits, guessed])
+        yield row(f"{name}{of}", np.hstack([few, synthetic]), filled, traits)
+        synthetic = draw(generator, everybody, seed)
+        label = np.concatenate([few_population, everybody])
+        yield row(f"{name}{of}, everybody", np.hstack([few, synthetic]), label)
 
     if arguments.base_steps:
         synthetic = adapted_haplotypes(case, training, np.array(few_population) == small, 2 * added)
@@ -148,14 +158,42 @@ def adapted_haplotypes(case: Case, training: Panel, few: np.ndarray, number: int
         model = train_model(case, "transformer", options, place / name / "model", **whose)
         base = str(model)
     generator, sites, _ = load_generator(model)
-    seeds = row_seeds(case.seed, [str(i) for i in range(number)])
-    request = SampleRequest(np.zeros(number, dtype=int), seeds)
-    drawn = np.concatenate(list(generator.sample(request)))
+    drawn = draw(generator, np.repeat(generator.population_names, number // 2), case.seed)
     alleles = training.haplotypes.read(0, len(training.sites))
     synthetic = np.repeat((alleles.mean(axis=1) > 0.5).astype(np.int8)[:, None], number, axis=1)
     row = {key: i for i, key in enumerate(training.sites.keys())}
     synthetic[[row[key] for key in sites.keys()]] = drawn
     return synthetic
+
+
+def with_relatives(alleles: np.ndarray, population: np.ndarray, small: int) -> np.ndarray:
+    """Populations of haplotypes (n_sites, n_haplotypes), int64 (n_haplotypes,): the small one also
+    of those of others that share as many rare alleles with it as its haplotypes do.
+
+    Rare alleles are those that at most one haplotype of the third populations has. As many are
+    half as many as the median of what a haplotype of the small population shares with another.
+    """
+    found, own = population.copy(), population == small
+    for other in np.setdiff1d(population, small):
+        theirs, third = population == other, ~own & (population != other)
+        if not third.any():
+            break  # nothing says what is rare
+        carried = (alleles[:, third] > 0).sum(axis=1)
+        rare, lost = carried <= 1, carried >= third.sum() - 1
+        marks = np.vstack([alleles[rare] > 0, alleles[lost] == 0])
+        copies = marks[:, own].sum(axis=1)
+        within = (marks[:, own] & (copies > 1)[:, None]).sum(axis=0)
+        shared = marks[copies > 0].sum(axis=0)
+        least = np.median(within) / 2 or np.inf
+        found[theirs & (shared >= least)] = small
+    return found
+
+
+def draw(generator: HaplotypeGenerator, population: np.ndarray, seed: int) -> np.ndarray:
+    """Haplotypes of individuals of these populations, str (n_individuals,); int8 (n_sites, 2n)."""
+    label = np.repeat([generator.population_names.index(name) for name in population], 2)
+    request = SampleRequest(label, row_seeds(seed, [str(i) for i in range(len(label))]))
+    return np.concatenate(list(generator.sample(request)))
 
 
 class Tasks:
@@ -233,14 +271,18 @@ def dosages(alleles: np.ndarray) -> np.ndarray:
     return (alleles[:, 0::2] + alleles[:, 1::2]).T.astype(np.float32)
 
 
-def scores(train: tuple, test: tuple, small: str, weight: str | None) -> tuple[float, float, float]:
+def scores(train: tuple, test: tuple, small: str) -> dict[str, float]:
     """Recall of the small population, accuracy on the others, and balanced accuracy; dosages
-    (n_individuals, n_sites) and labels each.
+    (n_individuals, n_sites) and labels each. With `weighted` those of equal weights.
     """
     components = PCA(COMPONENTS, svd_solver="randomized", random_state=1).fit(train[0])
-    model = LogisticRegression(max_iter=2000, class_weight=weight).fit(
-        components.transform(train[0]), train[1]
-    )
-    right, own = model.predict(components.transform(test[0])) == test[1], test[1] == small
-    recalls = [right[test[1] == name].mean() for name in np.unique(test[1])]
-    return float(right[own].mean()), float(right[~own].mean()), float(np.mean(recalls))
+    x, target, own = components.transform(train[0]), components.transform(test[0]), test[1] == small
+    found = {}
+    for suffix, weight in (("", None), ("_weighted", "balanced")):
+        model = LogisticRegression(max_iter=2000, class_weight=weight).fit(x, train[1])
+        right = model.predict(target) == test[1]
+        recalls = [right[test[1] == name].mean() for name in np.unique(test[1])]
+        values = right[own].mean(), right[~own].mean(), np.mean(recalls)
+        names = ("recall", "others", "balanced")
+        found |= {name + suffix: float(v) for name, v in zip(names, values, strict=True)}
+    return found
