@@ -35,7 +35,7 @@ def test_relatives_share_alleles_that_third_populations_do_not_have():
     alleles = np.zeros((30, 12), dtype=np.int8)
     alleles[:10, :4] = 1  # of the small population
     alleles[:8, 4] = alleles[:2, 5] = 1  # a relative of another population, and none
-    alleles[10:20, 4:8] = alleles[20:] = 1  # of the other population, and of everybody
+    alleles[10:20, 6:10] = alleles[20:] = 1  # of some of two populations, and of everybody
     found = with_relatives(alleles, population, 0)
     assert found.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
     two = with_relatives(alleles[:, :8], population[:8], 0)
