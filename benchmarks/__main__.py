@@ -25,6 +25,7 @@ from genoloom.logs import configure_logging
 GROUPS = {
     "generators": (
         "haplotypes",
+        "gan_embeddings",
         "sequences",
         "infilling",
         "adaptation",

@@ -114,11 +114,11 @@ def _rows(case: Case, split: str) -> list[dict]:
         request = SampleRequest(population[train_rows], seeds)
         synthetic[where] = np.concatenate(list(generator.sample(request)))
         row["sample_M_s"] = synthetic.size / (time.process_time() - started) / 1e6
-    varies = np.all([_varies(x) for x in (real, test, *compared.values())], axis=0)
+    kept = np.all([varies(x) for x in (real, test, *compared.values())], axis=0)
     rows = {arguments.generator: row}
     for name, x in compared.items():
         own = rows.setdefault(name, {"generator": name})
-        own |= _metrics(x, test, varies, panel.sites.position[varies])
+        own |= compare_rows(x, test, kept, panel.sites.position[kept])
     return list(rows.values())
 
 
@@ -148,14 +148,19 @@ def _surprise(real: np.ndarray, test: np.ndarray, modelled: np.ndarray) -> float
     return float(-new * math.log(chance) - (len(others) - new) * math.log1p(-chance))
 
 
-def _varies(alleles: np.ndarray) -> np.ndarray:
+def varies(alleles: np.ndarray) -> np.ndarray:
+    """Which sites of alleles (n_sites, n) do; bool."""
     return alleles.min(axis=1) != alleles.max(axis=1)
 
 
-def _metrics(rows: np.ndarray, test: np.ndarray, varies: np.ndarray, position: np.ndarray) -> dict:
-    """How far rows, int8 (n_sites, n), are from test rows."""
+def compare_rows(
+    rows: np.ndarray, test: np.ndarray, kept: np.ndarray, position: np.ndarray
+) -> dict:
+    """How far rows, int8 (n_sites, n), are from test rows; `ld_error` at some of the sites, whose
+    positions are given.
+    """
     within, between, own = (_pairs(x, y) for x, y in ((test, test), (rows, test), (rows, rows)))
-    linkage = [_linkage(x[varies], position) for x in (rows, test)]
+    linkage = [_linkage(x[kept], position) for x in (rows, test)]
     return {
         "ld_error": float(np.nanmean(np.abs(linkage[0] - linkage[1]))),
         "pca_w": _plane(rows, test),

@@ -34,7 +34,7 @@ from genoloom.errors import ConfigError, GenoLoomError, InputError
 from genoloom.formats.public_panels import read_public_panel
 from genoloom.formats.text import text_lines
 from genoloom.privacy_config import PrivacyOptions
-from genoloom.renamed_keys import RENAMED
+from genoloom.renamed_keys import REMOVED, RENAMED
 from genoloom.report.data import ReportData
 
 
@@ -178,6 +178,8 @@ def _problem(problem: dict) -> tuple[str, str, str]:
         return key, value, problem["msg"][0].lower() + problem["msg"][1:]
     if key in RENAMED:
         return key, "", f"is called '{RENAMED[key]}' now"
+    if key in REMOVED:
+        return key, "", f"is no longer there: {REMOVED[key]}"
     close = difflib.get_close_matches(
         str(problem["loc"][-1]), _keys(problem["loc"][:-1]), n=1, cutoff=0.5
     )
@@ -248,6 +250,7 @@ def readme_tables() -> str:
         lines += [f"| `{name}` | {meaning} |" for name, meaning in columns.items()]
     lines += ["", "### Keys of earlier versions", "", "| was | is now |", "|---|---|"]
     lines += [f"| `{old}` | `{new}` |" for old, new in RENAMED.items()]
+    lines += [f"| `{old}` | nothing: {reason} |" for old, reason in REMOVED.items()]
     return "\n".join(lines)
 
 

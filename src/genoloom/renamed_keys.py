@@ -1,7 +1,8 @@
-"""Keys of the configuration that had another name in an earlier version: `old: new`.
+"""Keys of the configuration that had another name in an earlier version, `old: new`, or that are
+no longer there.
 
-A configuration with an old key is an error that names the new one; so is an option of the command
-line, or a column of a sheet.
+A configuration with an old key is an error that names the new one or says why there is none; so is
+an option of the command line, or a column of a sheet, that has another name.
 """
 
 RENAMED = {
@@ -10,8 +11,6 @@ RENAMED = {
     "train.common.fewest_people": "train.common.min_carriers",
     "train.common.watch": "train.common.validation_fraction",
     "train.transformer.crossover": "train.transformer.augmentation_fraction",
-    "train.gan.likelihood": "train.gan.likelihood_weight",
-    "train.gan.warm_start": "train.gan.pretrain_fraction",
     "train.transformer.block": "train.transformer.block_size",
     "train.transformer.codes": "train.transformer.vocabulary_size",
     "train.transformer.code_carriers": "train.transformer.min_token_carriers",
@@ -34,6 +33,9 @@ RENAMED = {
     "train.copying_network.templates": "privacy.mode",
     "train.copying_network.public_panel": "privacy.public_panel",
 }
+
+_GAN = "critic_steps", "gradient_penalty", "likelihood_weight", "pretrain_fraction"
+REMOVED = {f"train.gan.{name}": "the critics judge embeddings at every step" for name in _GAN}
 
 RENAMED_COLUMNS = {"people": "samples"}  # of the sheet of panels
 

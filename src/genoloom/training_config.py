@@ -302,7 +302,6 @@ class GanOptions(Section):
     )
     minutes: float | None = MINUTES
     batch: int = Field(32, ge=2, description="Haplotypes per step.")
-    critic_steps: int = Field(1, ge=1, description="Critic steps for each generator step.")
     block_size: int | None = BLOCK_SIZE
     vocabulary_size: int = Field(
         64, ge=2, le=256, description="Distinct training blocks kept per token."
@@ -310,31 +309,14 @@ class GanOptions(Section):
     context: int = Field(
         48, ge=4, le=4096, description="Blocks of a training window; generation is not bound to it."
     )
-    width: int = Field(64, ge=8, le=4096, description="Channels of generator and critic.")
-    latent: int = Field(32, ge=1, le=4096, description="Noise dimensions of a haplotype.")
+    width: int = Field(64, ge=8, le=4096, description="Channels of the token network.")
+    latent: int = Field(
+        4, ge=1, le=256, description="Dimensions of the embedding of a whole haplotype."
+    )
     dropout: Share = Field(
         0.2, description="Dropout while the likelihood is fitted; raise it for small cohorts."
     )
-    learning_rate: float = Field(
-        1e-3,
-        gt=0,
-        description="Learning rate of the critic, and of a generator that is not pretrained; else "
-        "the generator's is twice it, and a tenth of it with the critic.",
-    )
-    gradient_penalty: float = Field(
-        0.1, ge=0, description="Weight of the gradient penalties on real and synthetic haplotypes."
-    )
-    likelihood_weight: float = Field(
-        3.0,
-        ge=0,
-        description="Weight of the likelihood of training rows next to the critic's loss; 0 trains "
-        "by the critic alone.",
-    )
-    pretrain_fraction: Share = Field(
-        0.9,
-        description="Fraction of the steps that fit the likelihood before the critic joins; 0 "
-        "never does, 1 leaves out the critic.",
-    )
+    learning_rate: float = learning_rate_field(2e-3)
     temperature: float | None = Field(
         None,
         ge=0.1,

@@ -18,7 +18,7 @@ from genoloom.config import Config
 from genoloom.config_section import Section
 from genoloom.config_sheets import read_panel_sheet
 from genoloom.errors import ConfigError, InputError
-from genoloom.renamed_keys import RENAMED, renamed_flags
+from genoloom.renamed_keys import REMOVED, RENAMED, renamed_flags
 from genoloom.training_config import TransformerOptions
 
 
@@ -132,6 +132,12 @@ def test_a_key_of_an_earlier_version_is_an_error_that_names_the_new_one(old, rep
     assert new.rpartition(".")[2] in str(error.value)
     assert any(f"{key}.".startswith(f"{new}.") for key in dict(sections(Config)))
     assert f"| `{old}` | `{new}` |" in (repository / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize("old", REMOVED)
+def test_a_key_that_is_no_longer_there_is_an_error_that_says_why(old):
+    with pytest.raises(ConfigError, match=f"no longer there: {REMOVED[old]}"):
+        config_files.parse_config(nested(old, 3), "config.yaml")
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,7 @@ def shadow_options(
     """The options of a shadow model: the same as of the audited one, with `share` of its training
     steps and no early stopping.
 
-    Nothing is evaluated on the way. A GAN goes without its critic, whose steps are the dearest and
-    of which no benefit has been measured (docs/which_generator.md).
+    Nothing is evaluated on the way.
     """
     options = generator.options
     whole = training_steps(generator, individuals, sites)
@@ -116,7 +115,6 @@ def shadow_options(
     changed = {
         "steps": steps, "minutes": None, "evaluate_every": steps, "patience": None, "max_gap": None,
         "init_from": None,
-        "pretrain_fraction": 1.0,
     }  # fmt: skip
     return options.model_copy(
         update={

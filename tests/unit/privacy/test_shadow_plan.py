@@ -82,7 +82,7 @@ def test_a_shadow_model_has_the_options_of_the_audited_one_and_a_share_of_its_st
         options.max_gap,
         options.width,
     ) == (None, None, None, None, 32)
-    assert shadow_options(generator("gan", steps=400), 150, 3000, 0.25).pretrain_fraction == 1.0
+    assert shadow_options(generator("gan", steps=400), 150, 3000, 0.25).steps == 100
     assert shadow_options(generator("hmm", steps=1), 150, 3000, 0.25).steps == 1
     assert shadow_options(generator("mosaic"), 150, 3000, 0.25) == TrainSections().mosaic
     shortened = shadow_options(generator("copying_network"), 150, 3000, AuditOptions().shadow_steps)

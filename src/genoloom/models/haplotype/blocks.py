@@ -187,6 +187,14 @@ class BlockTokenizer:
         return cls(n_variants, *(arrays[f"tokenizer.{name}"] for name in names))
 
     @property
+    def frequency(self) -> np.ndarray:
+        """Of the alternate allele of each site among the tokens of the training rows, float64
+        (n_blocks, block).
+        """
+        share = self.count / self.count.sum(axis=1, keepdims=True)
+        return np.einsum("kc,kcl->kl", share, self.alleles)
+
+    @property
     def n_blocks(self) -> int:
         return self.alleles.shape[0]
 

@@ -1,31 +1,28 @@
-"""Generative adversarial network over block tokens, anchored to the likelihood of the training
-rows.
+"""Generative adversarial network for whole haplotypes, over block tokens that follow a likelihood.
 
-Generator. A haplotype is a sequence of block tokens (`genoloom.models.haplotype.blocks`). The
-chance of a token is proportional to how often it was counted after the token before it (a smoothed
+Embeddings. What a haplotype is like as a whole is its place on a few principal components of common
+sites (`genoloom.models.haplotype.gan_prior`). A small network, the prior, turns noise and
+population into embeddings; critics that see embeddings of training rows teach it. A relativistic
+loss with gradient penalties on real and drawn embeddings (Huang et al. 2024, arXiv:2501.05441), and
+the population as a projection (Miyato & Koyama 2018, arXiv:1802.05637). There are two critics, each
+of one half of the training rows, and each judges the prior next to rows of the other half. All
+embeddings carry noise, so that they do not say which row they are of.
+
+Tokens. A haplotype is a sequence of block tokens (`genoloom.models.haplotype.blocks`). The chance
+of a token is proportional to how often it was counted after the token before it (a smoothed
 first-order chain), times exp(u). u comes from a recurrent network that has read the tokens so far,
-the population and a noise vector of the whole haplotype. It begins at 0, so the first row of the
-history is the chain alone. The network starts with maximum likelihood, at a rate that falls to 0;
-then a critic that looks at whole windows joins its averaged weights, at a small rate and with the
-likelihood as an anchor (as generators of text are trained: Yu et al. 2017, arXiv:1609.05473). No
-benefit of the critic has been measured on real cohorts so far: docs/which_generator.md, "What the
-critic adds".
-
-Critic. It sees alleles through position-specific maps, dilated convolutions, the population as a
-projection (Miyato & Koyama 2018, arXiv:1802.05637) and, next to each row, the batch's allele
-frequencies and neighbour covariances, in which a collapse would show at once. Relativistic loss
-with gradient penalties on real and synthetic rows (Huang et al. 2024, arXiv:2501.05441). A drawn
-token passes its gradient straight through to the probabilities (Bengio et al. 2013,
-arXiv:1308.3432).
+the population, the embedding, and what the tokens so far have left of it. It begins at 0, so the
+first row of the history is the chain alone, and is trained by maximum likelihood on windows of
+training rows, next to their own embeddings. What has been measured: docs/which_generator.md, "What
+the critics add".
 
 Temperature and calibration. Tokens are drawn sharper than by the network's chances
-(`genoloom.models.haplotype.temperature`). By itself this would make rare tokens rarer still, and so
-does adversarial training; after training, a correction for each token of each block brings the
-token frequencies back to the frequencies in the training rows. A generator that lost common alleles
-or repeats itself is refused.
+(`genoloom.models.haplotype.temperature`). By itself this would make rare tokens rarer still; after
+training, a correction for each token of each block brings the token frequencies back to the
+frequencies in the training rows. A generator that lost common alleles or repeats itself is refused.
 
-The state between blocks is a vector and a token, so haplotypes stream out block by block in flat
-memory.
+The state between blocks is a vector, a token and what is left of the embedding, so haplotypes
+stream out block by block in flat memory.
 """
 
 import logging
@@ -53,9 +50,9 @@ from genoloom.models.haplotype.base import (
     TrainingHaplotypes,
     description_with,
 )
-from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
-from genoloom.models.haplotype.gan_critic import Critic
+from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block
 from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, calibrate
+from genoloom.models.haplotype.gan_prior import Critics
 from genoloom.models.haplotype.gan_training import GanTraining, diversity
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
@@ -121,23 +118,33 @@ class GanGenerator(HaplotypeGenerator):
         )
         train(training, run, **schedule_of(options, steps=steps))
         self.network.to("cpu").eval()
-        self.critic = training.critic.to("cpu").eval()
-        temperature = options.temperature or self._temperature(tokens, data.population[fitted], run)
-        self.options = options = options.model_copy(update={"temperature": temperature})
+        self.critics = training.critics.to("cpu")
+        self.settle(tokens, data.population[fitted], run)
+
+    def settle(self, tokens: np.ndarray, population: np.ndarray, run: TrainingRun) -> None:
+        """Find what the trained networks are drawn with: temperature, calibration, anchors.
+
+        Parameters
+        ----------
+        tokens : ndarray, int64, shape (n, K)
+            Of the training rows.
+        population : ndarray, int64, shape (n,)
+
+        Raises
+        ------
+        CollapsedError
+            They have collapsed.
+        """
+        temperature = self.options.temperature or self._temperature(tokens, population, run)
+        self.options = self.options.model_copy(update={"temperature": temperature})
         rng = np.random.default_rng(derive_seed(run.seed, "calibration"))
         torch.manual_seed(derive_seed(run.seed, "calibration"))
-        population = rng.choice(data.population[fitted], size=CALIBRATION_ROWS)
-        calibrate(self.network, self.chain, torch.from_numpy(population), options.temperature)
-        if options.anchor:
-            self._anchor(tokens, data.population[fitted], run)
+        some = rng.choice(population, size=CALIBRATION_ROWS)
+        calibrate(self.network, self.chain, torch.from_numpy(some), temperature)
+        if self.options.anchor:
+            self._anchor(tokens, population, run)
         found = diversity(
-            self.network,
-            self.chain,
-            options.temperature,
-            self.tokenizer,
-            tokens,
-            data.population[fitted],
-            run.seed,
+            self.network, self.chain, temperature, self.tokenizer, tokens, population, run.seed
         )
         refuse_collapse(run.label, found)
 
@@ -189,22 +196,16 @@ class GanGenerator(HaplotypeGenerator):
 
     @torch.no_grad()
     def critic_score(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
-        """How real the critic of the end of training finds each haplotype: mean over blocks,
+        """How real the critics of the end of training find the embedding of each haplotype,
         float64, shape (n_haplotypes,).
 
-        It saw the training rows and no other real ones: an attacker who has it asks what it knows
-        again (Hayes et al. 2019, doi:10.2478/popets-2019-0008).
+        They saw the training rows and no other real ones: an attacker who has them asks what they
+        know again (Hayes et al. 2019, doi:10.2478/popets-2019-0008).
         """
-        score, n_blocks = np.zeros(haplotypes.n_haplotypes), self.tokenizer.n_blocks
-        for start in range(0, n_blocks, self.options.context):
-            stop = min(start + self.options.context, n_blocks)
-            alleles = read_blocks(haplotypes, self.options.block_size, start, stop)  # (n, T, L)
-            for at in range(0, len(score), SAMPLE_ROWS):
-                rows = slice(at, at + SAMPLE_ROWS)
-                inputs = torch.from_numpy(np.maximum(alleles[rows], 0)).float()
-                found = self.critic(inputs, torch.from_numpy(population[rows]), start, alone=True)
-                score[rows] += found.double().numpy() * (stop - start) / n_blocks
-        return score
+        tokens = torch.from_numpy(self.tokenizer.encode(haplotypes))
+        return (
+            self.critics(self.network.embed(tokens), torch.from_numpy(population)).double().numpy()
+        )
 
     def sample(self, request: SampleRequest) -> Iterator[np.ndarray]:
         self.network.eval()
@@ -236,12 +237,12 @@ class GanGenerator(HaplotypeGenerator):
             yield block
 
     def _start(self, seed: np.ndarray, population: np.ndarray) -> Rollout:
-        uniforms = row_uniforms(seed, LATENT_DRAWS + np.arange(self.network.latent))
+        uniforms = row_uniforms(seed, LATENT_DRAWS + np.arange(self.options.latent))
         noise = torch.from_numpy(ndtri(np.maximum(uniforms, 2.0**-54))).float()
+        drawn_as = torch.from_numpy(population)
         with torch.no_grad():
-            return Rollout(
-                self.network.context(noise, torch.from_numpy(population)), self.options.temperature
-            )
+            embedding = self.network.prior(noise, drawn_as)
+        return Rollout(embedding, drawn_as, self.options.temperature)
 
     def _tokens(
         self,
@@ -272,15 +273,12 @@ class GanGenerator(HaplotypeGenerator):
         return self.tokenizer.decode(k, token, self.tokenizer.error[k], mutations)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        arrays = network_arrays(self.network) | self.tokenizer.state()
+        arrays = network_arrays(self.network) | network_arrays(self.critics, "critic.")
+        arrays |= self.tokenizer.state()
         arrays |= {
             f"chain.{name}": getattr(self.chain, name).numpy()
             for name in ("log_chance", "log_marginal")
         }
-        critic = self.critic.state_dict() | {
-            name: getattr(self.critic, name) for name in ("frequency", "covariance")
-        }
-        arrays |= {f"critic.{name}": value.numpy() for name, value in critic.items()}
         if self.anchors is not None:
             arrays["anchors"] = self.anchors.factors
         return arrays, self._words()
@@ -289,17 +287,13 @@ class GanGenerator(HaplotypeGenerator):
     def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
         options, P = words.options, len(words.population_names)
         tokenizer = BlockTokenizer.declare(arrays, words.n_variants, options.block_size)
-        K, C, L = tokenizer.alleles.shape
+        K, C, _ = tokenizer.alleles.shape
         arrays.expect("chain.log_chance", "float32", K, C, C, high=1e-3, minus_infinity=True)
         arrays.expect("chain.log_marginal", "float32", K, C, high=1e-3, minus_infinity=True)
         declare_network(arrays, "network.", lambda: TokenGenerator(K, C, P, options))
         if options.anchor:
             Anchors.declare(arrays, K, P, C)
-        for name, low in (("frequency", 0), ("covariance", -1)):
-            arrays.expect(f"critic.{name}", "float32", K, L, low=low, high=1)
-        declare_network(
-            arrays, "critic.", lambda: Critic(tokenizer.error, tokenizer.error, P, options.width)
-        )
+        declare_network(arrays, "critic.", lambda: Critics(options.latent, P))
 
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "GanGenerator":
@@ -312,17 +306,8 @@ class GanGenerator(HaplotypeGenerator):
         load_network(generator.network, arrays, "network.")
         generator.network.eval()
         generator.anchors = Anchors.from_arrays(arrays)
-        critic = {
-            k.removeprefix("critic."): v for k, v in arrays.items() if k.startswith("critic.")
-        }
-        frequency, covariance = critic.pop("frequency"), critic.pop("covariance")
-        generator.critic = Critic(
-            frequency, covariance, len(generator.population_names), generator.options.width
-        )
-        generator.critic.load_state_dict(
-            {name: torch.from_numpy(value) for name, value in critic.items()}
-        )
-        generator.critic.eval()
+        generator.critics = Critics(generator.options.latent, len(generator.population_names))
+        load_network(generator.critics, arrays, "critic.")
         return generator
 
 

@@ -1,8 +1,8 @@
-"""The game between the haplotype GAN's generator and its critic, and the score by which its best
-state is chosen.
+"""Training of the haplotype GAN: likelihood of windows for its tokens, a game against critics for
+its embeddings, and the score by which its best state is chosen.
 
 Letters in shapes: B rows, K blocks of the contig, T blocks of a window, L sites per block, C
-tokens, W width, P populations.
+tokens, W width, D dimensions of an embedding.
 """
 
 import numpy as np
@@ -11,16 +11,16 @@ from torch import nn
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockTokenizer
-from genoloom.models.haplotype.gan_critic import Critic, statistics
 from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, draw
-from genoloom.models.layers import exponential_average, weights_of
+from genoloom.models.haplotype.gan_prior import NOISE, Critics, embedding_parts, energy_distance
+from genoloom.models.layers import AveragedTraining, cosine_schedule
 from genoloom.seeds import derive_seed
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
 
-PENALTY_EVERY = 4  # critic steps between gradient penalties, which count this many times
-PRETRAIN_RATE = 2.0  # learning rate while likelihood alone trains, in that of a critic alone
-TUNING_RATE = 0.1  # the generator's once the critic joins what likelihood has trained
+PENALTY_EVERY = 4  # steps between gradient penalties, which count this many times
+PENALTY = 0.1  # weight of the gradient penalties on real and drawn embeddings
+EMBEDDINGS = 256  # in a batch of the game
 MATCH_SITES = 96  # sites on which two rows must agree before one may go on as the other
 BLOCKS_A_CROSSOVER = 16  # mean length of a piece in augmented rows
 COMMON = 0.05  # minor-allele frequency of the sites whose linkage is scored
@@ -30,8 +30,13 @@ LINKAGE_REACH = 64  # common sites between two sites whose linkage is scored
 STRETCH = 16  # blocks in which nearest neighbours are sought
 
 
-class GanTraining:
-    """Generator and critic in training, a `genoloom.training.run.Trainable`."""
+class GanTraining(AveragedTraining):
+    """Generator and critics in training, a `genoloom.training.run.Trainable`.
+
+    At each step the token network fits the likelihood of a batch, and the prior plays a round
+    against the critics. There are two of them: each learns from one half of the training rows, and
+    judges the prior next to rows of the other half.
+    """
 
     def __init__(
         self,
@@ -44,172 +49,110 @@ class GanTraining:
         run: TrainingRun,
     ):
         self.options, self.seed, self.device = options, run.seed, run.device
-        self.generator, self.chain = generator.to(self.device), chain.to(self.device)
+        parts = embedding_parts(tokenizer, rows, options.latent, run.seed)
+        generator.parts.copy_(torch.from_numpy(parts))
+        # without momentum: the other side moves
+        super().__init__(
+            generator.to(self.device), options.learning_rate, weight_decay=0, betas=(0.0, 0.99)
+        )
+        self.chain = chain.to(self.device)
         self.token_alleles = (
             torch.from_numpy(tokenizer.alleles).float().to(self.device)
         )  # (K, C, L)
         # (n_rows, K), (n_rows,)
         self.rows, self.population = rows, data.population[~data.validation]
         self.validation_rows = tokenizer.encode(data.haplotypes, np.flatnonzero(data.validation))
-        self.frequency, covariance = statistics(tokenizer, rows)
-        self.critic = Critic(
-            self.frequency, covariance, len(data.population_names), options.width
-        ).to(self.device)
-        self.average = exponential_average(generator, 0.995)
-        # without momentum: the other side moves
-        self.generator_optimiser = torch.optim.Adam(
-            generator.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
-        )
+        self.embedding = self._embed(rows)
+        self.frequency = tokenizer.frequency
+        half = np.random.default_rng(derive_seed(run.seed, "halves")).permutation(len(rows)) % 2
+        self.halves = [np.flatnonzero(half == i) for i in (0, 1)]
+        self.critics = Critics(options.latent, len(data.population_names)).to(self.device)
         self.critic_optimiser = torch.optim.Adam(
-            self.critic.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
+            self.critics.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
         )
         self.window = min(options.context, tokenizer.n_blocks)
-        self.pretraining = options.pretrain_fraction > 0
+
+    def _embed(self, rows: np.ndarray) -> torch.Tensor:
+        """Embeddings (n, D) of whole rows of tokens."""
+        return self.model.embed(torch.from_numpy(rows).to(self.device))
 
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
-        if self.pretraining and fraction >= self.options.pretrain_fraction:
-            self.pretraining = False
-            # steadier than the last step's weights
-            self.generator.load_state_dict(self.average.module.state_dict())
-        self._set_rates(fraction)
-        if self.pretraining:
-            loss = self._likelihood_loss(rng)
-            self._descend(loss)
-            return {"likelihood": loss.item()}
-        steps = [
-            self._critic_step(rng, penalised=step % PENALTY_EVERY == 0)
-            for _ in range(self.options.critic_steps)
-        ]
-        return {"critic": float(np.mean(steps)), **self._generator_step(rng)}
-
-    def _set_rates(self, fraction: float) -> None:
-        """Learning rates after `fraction` of the schedule: in either phase constant, in its second
-        half falling to 0.
-        """
-        pretrain_fraction = self.options.pretrain_fraction
-        done = (
-            fraction / pretrain_fraction
-            if self.pretraining
-            else (fraction - pretrain_fraction) / (1 - pretrain_fraction)
-        )
-        rate = self.options.learning_rate * min(1.0, 2 * (1 - done))
-        tuning = TUNING_RATE if pretrain_fraction > 0 else 1.0
-        self.generator_optimiser.param_groups[0]["lr"] = rate * (
-            PRETRAIN_RATE if self.pretraining else tuning
-        )
-        self.critic_optimiser.param_groups[0]["lr"] = rate
-
-    def _window(self, rng: np.random.Generator) -> tuple[int, int]:
-        # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
-        start = int(
-            np.clip(
-                rng.integers(1 - self.window, len(self.token_alleles)),
-                0,
-                len(self.token_alleles) - self.window,
-            )
-        )
-        return start, start + self.window
-
-    def _real(
-        self, rng: np.random.Generator, start: int, stop: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens (B, T) and populations (B,) of training rows, crossed over where they cannot be
-        distinguished.
-        """
-        rows = rng.integers(0, len(self.rows), size=self.options.batch)
-        source = crossovers(
-            self.rows,
-            self.population,
-            rows,
-            start,
-            stop,
-            -(-MATCH_SITES // self.token_alleles.shape[2]),
-            rng,
-        )
-        tokens = torch.from_numpy(self.rows[source, np.arange(start, stop)]).to(self.device)
-        return tokens, torch.from_numpy(self.population[rows]).to(self.device)
-
-    def _alleles(self, tokens: torch.Tensor, start: int) -> torch.Tensor:
-        """Alleles of tokens (B, T), float (B, T, L)."""
-        return self.token_alleles[
-            torch.arange(start, start + tokens.shape[1], device=self.device), tokens
-        ]
-
-    def _context(self, generator: TokenGenerator, population: torch.Tensor) -> torch.Tensor:
-        return generator.context(
-            torch.randn(len(population), generator.latent, device=self.device), population
-        )
+        self.critic_optimiser.param_groups[0]["lr"] = self.learning_rate * cosine_schedule(fraction)
+        critic = self._critic_step(rng, penalised=step % PENALTY_EVERY == 0)
+        likelihood, adversarial = self._likelihood_loss(rng), self._adversarial_loss(rng)
+        self.descend(likelihood + adversarial, fraction)
+        return {
+            "critic": critic, "generator": adversarial.item(), "likelihood": likelihood.item()
+        }  # fmt: skip
 
     def _likelihood_loss(self, rng: np.random.Generator) -> torch.Tensor:
-        """Natural-log loss a block on a batch of training rows."""
-        start, stop = self._window(rng)
-        tokens, population = self._real(rng, start, stop)
-        self.generator.train()
-        u = self.generator.score_window(tokens, self._context(self.generator, population), start)
+        """Natural-log loss a block on a batch of training rows, crossed over where they cannot be
+        distinguished.
+        """
+        n_blocks = len(self.token_alleles)
+        # starts beyond the ends are moved inside: else the blocks there would hardly ever be seen
+        start = rng.integers(1 - self.window, n_blocks)
+        start = int(np.clip(start, 0, n_blocks - self.window))
+        stop = start + self.window
+        rows = rng.integers(0, len(self.rows), size=self.options.batch)
+        match = -(-MATCH_SITES // self.token_alleles.shape[2])
+        source = crossovers(self.rows, self.population, rows, start, stop, match, rng)
+        whole = self.rows[rows]
+        whole[:, start:stop] = self.rows[source, np.arange(start, stop)]
+        whole = torch.from_numpy(whole).to(self.device)
+        tokens, parts = whole[:, start:stop], self.model.parts_of(whole)
+        noise = NOISE * torch.randn(parts.shape[0], parts.shape[2], device=self.device)
+        self.model.train()
+        u = self.model.score_window(
+            tokens, parts.sum(1) + noise, parts[:, start:].sum(1) + noise,
+            torch.from_numpy(self.population[rows]).to(self.device), start,
+        )  # fmt: skip
         log_chance = (u + self.chain.window(tokens, start)).log_softmax(-1)
         return -log_chance.gather(-1, tokens[..., None]).mean()
 
+    def _real(self, half: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings (B, D) of training rows of a half, with noise, and populations (B,)."""
+        rows = rng.choice(self.halves[half], size=EMBEDDINGS)
+        noise = NOISE * torch.randn(EMBEDDINGS, self.embedding.shape[1], device=self.device)
+        population = torch.from_numpy(self.population[rows]).to(self.device)
+        return self.embedding[torch.from_numpy(rows)] + noise, population
+
     def _critic_step(self, rng: np.random.Generator, penalised: bool) -> float:
-        start, stop = self._window(rng)
-        tokens, population = self._real(rng, start, stop)
-        self.generator.eval()
-        with torch.no_grad():
-            rollout = Rollout(self._context(self.generator, population))
-        real = self._alleles(tokens, start).requires_grad_(penalised)
-        fake = self._alleles(
-            rollout.step(self.generator, self.chain, start, stop, draw), start
-        ).requires_grad_(penalised)
-        real_score = self.critic(real, population, start)
-        fake_score = self.critic(fake, population, start)
-        loss = total = nn.functional.softplus(fake_score - real_score).mean()
-        if penalised:
-            penalty = _squared_gradient(real_score, real) + _squared_gradient(fake_score, fake)
-            total = loss + 0.5 * self.options.gradient_penalty * PENALTY_EVERY * penalty
+        total = losses = 0.0
+        for i, critic in enumerate(self.critics):
+            real, population = self._real(i, rng)
+            with torch.no_grad():
+                fake = self.model.draw_embeddings(population)
+            real, fake = (x.requires_grad_(penalised) for x in (real, fake))
+            scores = critic(real, population), critic(fake, population)
+            loss = nn.functional.softplus(scores[1] - scores[0]).mean()
+            losses, total = losses + loss.item() / 2, total + loss
+            if penalised:
+                penalty = sum(map(_squared_gradient, scores, (real, fake)))
+                total = total + 0.5 * PENALTY * PENALTY_EVERY * penalty
         self.critic_optimiser.zero_grad(set_to_none=True)
         total.backward()
         self.critic_optimiser.step()
-        return loss.item()
+        return losses
 
-    def _generator_step(self, rng: np.random.Generator) -> dict[str, float]:
-        start, stop = self._window(rng)
-        tokens, population = self._real(rng, start, stop)
-        fake = self._synthetic(population, start, stop)
-        self.critic.requires_grad_(False)
-        margin = self.critic(self._alleles(tokens, start), population, start) - self.critic(
-            fake, population, start
-        )
-        self.critic.requires_grad_(True)
-        adversarial, likelihood = nn.functional.softplus(margin).mean(), self._likelihood_loss(rng)
-        self._descend(adversarial + self.options.likelihood_weight * likelihood)
-        return {"generator": adversarial.item(), "likelihood": likelihood.item()}
-
-    def _synthetic(self, population: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        """Alleles (B, T, L) of drawn haplotypes; their value is that of the drawn tokens, their
-        gradient that of the chances.
-        """
-        self.generator.eval()
-        context = self._context(self.generator, population)
-        tokens = Rollout(context.detach()).step(self.generator, self.chain, start, stop, draw)
-        chance = (
-            self.generator.score_window(tokens, context, start) + self.chain.window(tokens, start)
-        ).softmax(-1)
-        drawn = nn.functional.one_hot(tokens, chance.shape[-1]).float()
-        return torch.einsum(
-            "btc,tcl->btl", drawn + chance - chance.detach(), self.token_alleles[start:stop]
-        )
-
-    def _descend(self, loss: torch.Tensor) -> None:
-        self.generator_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
-        self.generator_optimiser.step()
-        self.average.update_parameters(self.generator)
+    def _adversarial_loss(self, rng: np.random.Generator) -> torch.Tensor:
+        """Of the prior against both critics, each next to rows that it has not seen."""
+        self.critics.requires_grad_(False)
+        loss = torch.zeros((), device=self.device)
+        for i, critic in enumerate(self.critics):
+            real, population = self._real(1 - i, rng)
+            fake = self.model.draw_embeddings(population)
+            margin = critic(real, population) - critic(fake, population)
+            loss = loss + nn.functional.softplus(margin).mean() / 2
+        self.critics.requires_grad_(True)
+        return loss
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The metrics of `compare` against the validation set, means over windows; their mean is
-        the score.
+        """The metrics of `compare` against the validation set, means over windows, and the energy
+        distance of the prior's embeddings from the validation set's, in that of the training
+        rows'; their mean is the score.
         """
         # the same draws every time
         rng = np.random.default_rng(derive_seed(self.seed, "evaluation"))
@@ -217,9 +160,9 @@ class GanTraining:
         rows = rng.permutation(len(self.rows))[:SCORED_ROWS]
         generator = self.average.module.eval()
         n_blocks = min(SCORED_BLOCKS, len(self.token_alleles))
-        rollout = Rollout(
-            self._context(generator, torch.from_numpy(self.population[rows]).to(self.device))
-        )
+        population = torch.from_numpy(self.population).to(self.device)
+        embedding = generator.draw_embeddings(population)
+        rollout = Rollout(embedding[rows], population[rows])
         synthetic = rollout.step(generator, self.chain, 0, n_blocks, draw).cpu().numpy()
         metrics = []
         for start in range(0, n_blocks, self.window):
@@ -239,34 +182,30 @@ class GanTraining:
                 )
             )
         mean = {name: float(np.mean([f[name] for f in metrics])) for name in metrics[0]}
+        if len(self.validation_rows):
+            real, training = (
+                x + NOISE * torch.randn_like(x)
+                for x in (self._embed(self.validation_rows), self.embedding)
+            )
+            far = [energy_distance(x, real) for x in (embedding, training)]
+            mean["embedding"] = _ratio(*far, 1e-2)
         return {"score": sum(mean.values()) / len(mean), **mean}
 
     def state_dict(self) -> dict:
-        parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
-        return {
-            "pretraining": self.pretraining,
-            **{part: getattr(self, part).state_dict() for part in parts},
+        return super().state_dict() | {
+            part: getattr(self, part).state_dict() for part in ("critics", "critic_optimiser")
         }
 
     def load_state_dict(self, state: dict) -> None:
-        self.pretraining = state["pretraining"]
-        for part, value in state.items():
-            if part != "pretraining":
-                getattr(self, part).load_state_dict(value)
-
-    def snapshot(self) -> dict:
-        """A copy of the averaged generator."""
-        return weights_of(self.average)
-
-    def restore(self, snapshot: dict) -> None:
-        self.generator.load_state_dict(snapshot)
-        self.average.module.load_state_dict(snapshot)
+        super().load_state_dict(state)
+        for part in ("critics", "critic_optimiser"):
+            getattr(self, part).load_state_dict(state[part])
 
 
-def _squared_gradient(score: torch.Tensor, alleles: torch.Tensor) -> torch.Tensor:
-    """Mean squared norm of the gradient of `score` (B,) at `alleles` (B, T, L)."""
-    (gradient,) = torch.autograd.grad(score.sum(), alleles, create_graph=True)
-    return gradient.flatten(1).square().sum(1).mean()
+def _squared_gradient(score: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+    """Mean squared norm of the gradient of `score` (B,) at `embedding` (B, D)."""
+    (gradient,) = torch.autograd.grad(score.sum(), embedding, create_graph=True)
+    return gradient.square().sum(1).mean()
 
 
 @torch.no_grad()
@@ -299,10 +238,9 @@ def diversity(
         :SCORED_ROWS
     ]
     n_blocks = min(SCORED_BLOCKS, tokenizer.n_blocks)
-    context = generator.context(
-        torch.randn(len(chosen), generator.latent), torch.from_numpy(population[chosen])
-    )
-    tokens = Rollout(context, temperature).step(generator, chain, 0, n_blocks, draw).numpy()
+    drawn_as = torch.from_numpy(population[chosen])
+    rollout = Rollout(generator.draw_embeddings(drawn_as), drawn_as, temperature)
+    tokens = rollout.step(generator, chain, 0, n_blocks, draw).numpy()
     lost, common = 0, 0
     for k in range(n_blocks):
         frequency = tokenizer.alleles[k, rows[:, k]].mean(0)

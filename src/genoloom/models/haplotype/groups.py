@@ -12,10 +12,9 @@ from typing import Self
 
 import numpy as np
 
+from genoloom.models.haplotype.components import SITES, common_sites, principal_components
 from genoloom.models.haplotype.templates import TemplatePanel
 
-SITES = 2000  # spread evenly among those that vary in 1 % of the templates
-LEAST_FREQUENCY = 0.01
 COMPONENTS = 8
 MEMBERS = 150  # templates for every group
 GROUP_DRAW = 2**44  # counter of the draw of a row's group
@@ -103,25 +102,16 @@ def find_groups(panel: TemplatePanel, most: int, members: int, seed: int) -> np.
 
 
 def _common_sites(panel: TemplatePanel) -> np.ndarray:
-    common = []
-    for start in range(0, panel.haplotypes.n_variants, SITES):
-        stop = min(start + SITES, panel.haplotypes.n_variants)
-        frequency = panel.haplotypes.read(start, stop).mean(axis=1)
-        minor = np.minimum(frequency, 1 - frequency)
-        common.append(start + np.flatnonzero(minor >= LEAST_FREQUENCY))
-    sites = np.concatenate(common)
-    return sites[np.linspace(0, len(sites) - 1, min(SITES, len(sites))).astype(np.int64)]
+    n = panel.haplotypes.n_variants
+    blocks = [(start, min(start + SITES, n)) for start in range(0, n, SITES)]
+    return common_sites(np.concatenate([panel.haplotypes.read(*b).mean(axis=1) for b in blocks]))
 
 
 def _clusters(rows: np.ndarray, wanted: int, least: int, seed: int) -> np.ndarray:
     """At most `wanted` clusters of rows, each of at least `least`, int64 (n,)."""
     from sklearn.cluster import KMeans
-    from sklearn.utils.extmath import randomized_svd
 
-    left, size, _ = randomized_svd(
-        rows - rows.mean(axis=0), min(COMPONENTS, *rows.shape), random_state=seed % 2**32
-    )
-    place = left * size
+    place, _ = principal_components(rows, COMPONENTS, seed)
     found = KMeans(wanted, n_init=4, random_state=seed % 2**32).fit(place)
     kept = found.cluster_centers_[np.bincount(found.labels_, minlength=wanted) >= least]
     if len(kept) == 0:

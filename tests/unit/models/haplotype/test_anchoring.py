@@ -50,7 +50,6 @@ GENERATORS = {
             "width": 8,
             "latent": 4,
             "steps": 5,
-            "pretrain_fraction": 1.0,
         },
     ),
 }
