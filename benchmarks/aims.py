@@ -12,6 +12,7 @@ from genoloom.treatment.study import CONTROLS
 GENERATOR = "copying_network"
 MORE = math.inf
 CLOPIDOGREL, GENES = "treatment_effects", "pharmacogenes"
+OF_FEW = "matched_mosaic, relatives, everybody"
 TASKS = "utility_tasks.copying_network"
 OF_TASKS = {  # what is shown, the cells of its rows, least and most
     "imputation, ratio of dosage r2, 20-50 %": ("dosage_r2", "20-50%", "ratio", 0.97, MORE),
@@ -26,14 +27,16 @@ OF_TASKS = {  # what is shown, the cells of its rows, least and most
 
 def aims() -> list[str]:
     """A line for each aim: median and range over splits, and whether the median is within it."""
-    return markdown([*_effects(), *_diplotypes(), *_tasks()])
+    return markdown([*_effects(), *_diplotypes(), *_tasks(), *_scarce()])
 
 
 def _line(task: str, least: float, most: float, values: list[float]) -> dict[str, str]:
     middle = float(np.median(values))
     return {
         "task": task,
-        "aim": (f"from {least:g} " * (least > 0) + f"up to {most:g}" * (most < MORE)).strip(),
+        "aim": (
+            f"from {least:g} " * (most == MORE or least > 0) + f"up to {most:g}" * (most < MORE)
+        ).strip(),
         "median": f"{middle:.4g}",
         "range": f"{min(values):.4g} to {max(values):.4g}" if len(values) > 1 else "",
         "splits": str(len(values)) if len(values) > 1 else "",
@@ -92,3 +95,17 @@ def _tasks() -> Iterator[dict[str, str]]:
         cells = {"data": GENERATOR, "metric": metric, "bin": own, "population": "all"}
         method = "li_stephens" if metric == "dosage_r2" else ""
         yield _line(task, least, most, _values(TASKS, column, method=method, **cells))
+
+
+def _scarce() -> Iterator[dict[str, str]]:
+    """Points of balanced accuracy over no remedy, and over the better of two simple remedies."""
+    rows = read_table(RESULTS / "augmentation.tsv")
+
+    def points(row: str, column: str = "balanced") -> np.ndarray:
+        return np.array([100 * float(r[column]) for r in rows if r["row"] == row])
+
+    reached, few = points(OF_FEW), points("few")
+    simple = np.maximum(points("few", "balanced_weighted"), points("matched_mosaic"))
+    yield _line("scarce population, points gained", 6, MORE, (reached - few).tolist())
+    more = "scarce population, points more than by equal weights or a mosaic"
+    yield _line(more, 0, MORE, (reached - simple).tolist())

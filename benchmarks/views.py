@@ -99,7 +99,7 @@ def first(column: str, digits: int | None = None) -> Column:
 
 def by_seed(column: str, digits: int = 3) -> Column:
     """The cells of every seed, in order."""
-    return lambda rows: " ".join(number(row[column], digits) for row in rows if row.get(column))
+    return lambda rows: " ".join(number(row[column], digits) for row in rows if row[column])
 
 
 def splits(rows: list[dict]) -> str:
@@ -337,13 +337,17 @@ def studies() -> list[str]:
 
 def filled_up(name: str) -> list[str]:
     """Recall, balanced accuracy, imputation and scores, by what fills a small group up."""
-    columns = {
-        "recall": by_seed("recall"),
-        "balanced accuracy": by_seed("balanced"),
-        "recall, equal weights": by_seed("recall_weighted"),
-        "balanced accuracy, equal weights": by_seed("balanced_weighted"),
-        "imputed dosages, r2": by_seed("dosage_r2"),
-        "scores, r2": by_seed("score_r2"),
+    columns: dict[str, Column] = {"splits": splits}
+    columns |= {
+        title: median(column, 3)
+        for title, column in (
+            ("recall", "recall"),
+            ("balanced accuracy", "balanced"),
+            ("recall, equal weights", "recall_weighted"),
+            ("balanced accuracy, equal weights", "balanced_weighted"),
+            ("imputed dosages, r2", "dosage_r2"),
+            ("scores, r2", "score_r2"),
+        )
     }
     return grouped(name, {"training individuals": "row"}, columns)
 
