@@ -19,7 +19,7 @@ from benchmarks.runner import JUDGED, Case, judge_model, train_model, variable_s
 from genoloom.formats.splits import write_split
 from genoloom.panel import Panel
 from genoloom.seeds import derive_seed
-from genoloom.training_config import MosaicOptions, TransformerOptions
+from genoloom.training_config import CopyingNetworkOptions, MosaicOptions, TransformerOptions
 
 COLUMNS = f"case {JUDGED}"
 
@@ -68,6 +68,7 @@ def cases(base: Path) -> Iterator[tuple]:
     yield "base", "transformer", TransformerOptions(**start, steps=1, learning_rate=1e-12)
     yield "adapted", "transformer", TransformerOptions(**start)
     yield "scratch", "transformer", TransformerOptions()
+    yield "copying_network", "copying_network", CopyingNetworkOptions()
     for segment in (0.1, 0.03, 0.01):
         yield f"mosaic {segment} cM", "mosaic", MosaicOptions(segment_cm=segment)
 

@@ -1,4 +1,4 @@
-"""Faults of the machine (no space, no memory, nothing that can be written), told as what they are.
+"""Faults of the machine (no space, no memory, nothing that can be written), named as what they are.
 
 Libraries report them in many ways: as `OSError`, with or without a number; as `MemoryError`,
 `RuntimeError`, `ImportError` or an error of their own with the system's words in its text.

@@ -60,8 +60,8 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
         if len(placed) < len(finals):
             for final in placed:
                 final.unlink(missing_ok=True)
-        told = isinstance(error, GenoLoomError) or not isinstance(error, Exception)
-        fault = None if told else _explain(error, finals[0])
+        expected = isinstance(error, GenoLoomError) or not isinstance(error, Exception)
+        fault = None if expected else _explain(error, finals[0])
         if fault is None:
             raise
         raise fault from error

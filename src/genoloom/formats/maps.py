@@ -179,7 +179,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _header_form(
     path: Path, lines: Iterator[tuple[int, list[str]]]
 ) -> tuple[Form | None, Iterator[tuple[int, list[str]]]]:
-    """The form that a header tells, or None, and the rows after it. A comment that does not fit
+    """The form that a header names, or None, and the rows after it. A comment that does not fit
     the first row is no header.
     """
     heads: list[tuple[int, list[str]]] = []

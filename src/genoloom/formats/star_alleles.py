@@ -15,7 +15,7 @@ def _core(cell: str) -> tuple[str, frozenset[Variant], int]:
 
 @cache
 def read_genes() -> dict[str, Gene]:
-    """Genes whose star alleles are told without copy numbers, by name."""
+    """Genes whose star alleles are known without copy numbers, by name."""
     phenotypes: dict[str, dict[tuple[str, str], str]] = {}
     for gene, functions, phenotype in package_table("genoloom.treatment", "star_phenotypes.tsv"):
         one, other = functions.split("/")

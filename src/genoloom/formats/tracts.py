@@ -2,7 +2,7 @@
 header line.
 
 A tract begins at its first site and ends where the next one begins, or at the last site: between
-two sites nothing tells.
+two sites nothing is known.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What comes before the records of a VCF or BCF: its form, samples and contigs.
 
-Read here and not by htslib, so that what is wrong is told by line, and so that no name of an
+Read here and not by htslib, so that what is wrong is reported by line, and so that no name of an
 individual reaches a message. The content decides what a file is, never its name.
 """
 
@@ -346,7 +346,7 @@ def _fields(path: Path, lines: list[str], bcf: bool) -> dict:
 
 def check_samples(path: Path, samples: list[str]) -> None:
     """Raise an InputError unless there are samples, all with a name, no name twice. Names are not
-    told.
+    shown.
     """
     if not samples:
         raise InputError(path, "holds no samples", expected="genotypes of at least two individuals")

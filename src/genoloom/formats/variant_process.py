@@ -4,7 +4,7 @@ plain numbers and text.
 On a damaged file htslib may end the process, loop or ask for any amount of memory. Here it then
 ends only a child, which has a limit of processor time for each record and of memory, and the parent
 raises an InputError that says how far it came. What htslib prints is caught, and only known reasons
-are told: it would name individuals.
+are shown: it would name individuals.
 
     parent  <--- blocks (a pipe) ---  reader (htslib)  <--- bytes (a pipe, where needed) ---  feeder
 """
@@ -168,7 +168,7 @@ def _failure(plan: Plan, message: dict, last: dict, said: str) -> InputError:
         else:
             found = f"damaged {place}: htslib gave up"
         return InputError(path, found, expected="a well-formed VCF or BCF", remedy=AGAIN)
-    if message["kind"] == "told":
+    if message["kind"] == "refused":
         return InputError(path, message["found"], message["expected"], message["remedy"])
     if last.get("line") and not header.bcf:
         place = f"at line {last['line']}, {place}"
@@ -206,7 +206,7 @@ def _read(plan: Plan, receive, send, errors: int) -> None:
         message = {"kind": "end"}
     except InputError as error:
         message = {
-            "kind": "told",
+            "kind": "refused",
             "found": error.found,
             "expected": error.expected,
             "remedy": error.remedy,
@@ -326,7 +326,7 @@ def _send_records(plan: Plan, send, last: dict) -> None:
 
 def _end(variant) -> int | None:
     """Last base of a symbolic allele, by INFO/END, else by INFO/SVLEN; None where there is none or
-    it is not told.
+    it is not shown.
     """
     if not any(alt.startswith("<") for alt in variant.ALT):
         return None
@@ -379,15 +379,15 @@ class _PhaseSets:
         if not (name or self.declared) or calls.shape[1] != 3:
             return phased, 0
         a, b = calls[:, 0], calls[:, 1]
-        told = phased & (a != b) & (a >= 0) & (b >= 0)
-        if not told.any():
+        heterozygous = phased & (a != b) & (a >= 0) & (b >= 0)
+        if not heterozygous.any():
             return phased, 0
         if self.first is None:
             self.first = np.full(self.n, self.UNSET, dtype=np.int64)
         sets = self._sets(variant.format(name)) if name else np.full(self.n, self.NONE)
-        new = told & (self.first == self.UNSET)
+        new = heterozygous & (self.first == self.UNSET)
         self.first[new] = sets[new]
-        other = told & (self.first != sets)
+        other = heterozygous & (self.first != sets)
         return phased & ~other, int(other.sum())
 
     def _sets(self, values: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ BLOCK = 2048
 def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
     """Relatives among the same individuals of one or more contigs; None where they are too many.
 
-    Says what could be told and what could not.
+    Says what could be found and what could not.
     """
     individuals = panels[0].individuals
     if len(individuals) > MAX_INDIVIDUALS:
@@ -43,11 +43,11 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
             source,
         )
     elif found.degree is None:
-        told = "parents and children, and duplicates" if found.parents else "duplicates"
+        found_as = "parents and children, and duplicates" if found.parents else "duplicates"
         log.info(
             "%s: too few independent sites to tell relatives by kinship; only %s are looked for",
             source,
-            told,
+            found_as,
         )
     elif found.degree == 1:
         log.info("%s: too few independent sites to tell relatives beyond the first degree", source)

@@ -77,8 +77,8 @@ drawn weights, and what each individual scores |
 | `hostile/*`, `hostile/expected.tsv` | files that are damaged or unusual, and what `genoloom \
 prepare` does with each |
 
-Traits and weights are drawn and mean nothing clinically. Kinship by genotypes cannot be told on so
-few sites; the pairs are there for programs that read pedigrees or compare duplicates.
+Traits and weights are drawn and mean nothing clinically. Kinship by genotypes cannot be estimated
+on so few sites; the pairs are there for programs that read pedigrees or compare duplicates.
 
 Genotypes: 1000 Genomes Project phase 3, Nature 526:68 (2015), doi:10.1038/nature15393, as packaged
 in Debian `shapeit4-example` (MIT); available without embargo, to be cited. Everything else here may

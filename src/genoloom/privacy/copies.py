@@ -23,7 +23,7 @@ DEPTH = 0.25  # and at most, as a share of the synthetic rows
 # but as many rows as one-sidedness by chance needs to be rare
 SMALLEST_DEPTH = ceil(-log2(COPY_LEVEL)) + 2
 FEW_COPIES = 0.05  # share of the rows that are copies when it is tried whether they would be seen
-TRIES, SEEN = 10, 8  # tries, and of how many the chance is told: in as many it is no larger
+TRIES, SEEN = 10, 8  # tries, and of how many the chance is known: in as many it is no larger
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Neighbours:
         )
 
     def with_some_of(self, copies: "Neighbours", rng: np.random.Generator) -> "Neighbours":
-        """The same with `FEW_COPIES` of the rows, and as many as can be told from chance, taken
-        from `copies`.
+        """The same with `FEW_COPIES` of the rows, and as many as can be distinguished from
+        chance, taken from `copies`.
         """
         n = len(self.individual)
         rows = rng.permutation(n)[: max(SMALLEST_DEPTH, round(FEW_COPIES * n))]

@@ -71,12 +71,12 @@ class ModePlan:
         ]
 
 
-def told_share(effective_sites: float, individuals: float, mu: float, drift: float) -> float:
-    """Share of a population's difference that statistics tell, as an expectation.
+def kept_share(effective_sites: float, individuals: float, mu: float, drift: float) -> float:
+    """Share of a population's difference that statistics keep, as an expectation.
 
     With m independent directions of equal variance v, an individual's vector has length sqrt(2 m
     v), so noise adds m v / (2 n^2 mu^2) to the mean of each direction, and the sample v / (2 n);
-    what has drifted by `drift` v is told as `genoloom.privacy.cohort_statistics` shrinks it.
+    what has drifted by `drift` v is shrunk as `genoloom.privacy.cohort_statistics` shrinks it.
     """
     noise = effective_sites / (2 * individuals**2 * mu**2) + 1 / (2 * individuals)
     return drift / (drift + noise)
@@ -117,7 +117,7 @@ def plan_modes(
         share = (0.0, 0.0)
         if left > 0:
             sums = rest(left, [left * sqrt(FOR_COUNTS)])
-            near, far = (told_share(effective_sites, individuals, sums, x) for x in (NEAR, FAR))
+            near, far = (kept_share(effective_sites, individuals, sums, x) for x in (NEAR, FAR))
             share, told = (near, far), far
         costs = f"epsilon {epsilon:g} at delta {delta:g}, for good"
         if spent:

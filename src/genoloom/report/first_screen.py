@@ -70,7 +70,7 @@ def cohort_leak(facts: dict[str, dict], judgements: list[Judgement]) -> CohortLe
 
 
 def _remedies(facts: dict, limit: float) -> Remedies | None:
-    """As `genoloom plan` tells them; None where the limit or the cohort does not allow to say."""
+    """As `genoloom plan` shows them; None where the limit or the cohort does not allow to say."""
     size, sites = facts["training_individuals"], facts["effective_sites"]
     if size is None or sites is None or not 0.5 < limit < 1:
         return None

@@ -36,8 +36,10 @@ def mode_rows(
     models : list of dict
         Descriptions: the guarantee of a model is its `privacy`.
     """
-    told = {m["generator"]: m["privacy"] for m in models if m.get("privacy")}
-    told |= {row.value: {"mode": "public"} for row in ComparisonRow if row != ComparisonRow.TWIN}
+    recorded = {m["generator"]: m["privacy"] for m in models if m.get("privacy")}
+    recorded |= {
+        row.value: {"mode": "public"} for row in ComparisonRow if row != ComparisonRow.TWIN
+    }
     if not any(m.get("privacy") for m in models):
         return []
     value = {
@@ -48,8 +50,8 @@ def mode_rows(
     rows = [
         ModeRow(
             generator=j.generator,
-            help=_help(j, told.get(j.generator)),
-            **_guarantee(told.get(j.generator)),
+            help=_help(j, recorded.get(j.generator)),
+            **_guarantee(recorded.get(j.generator)),
             worst_attack=j.worst_attack,
             worst_attack_low=j.worst_attack_low,
             worst_attack_high=j.worst_attack_high,
@@ -65,26 +67,26 @@ def _order(row: ModeRow) -> float:
     return math.inf if row.epsilon is None else row.epsilon
 
 
-def _help(judgement: Judgement, told: dict | None) -> str:
+def _help(judgement: Judgement, recorded: dict | None) -> str:
     if judgement.role == Role.COMPARISON:
         return ComparisonRow(judgement.generator).help
-    if told is None:
+    if recorded is None:
         return "Learns from the training individuals, without a guarantee."
-    if told["mode"] == "public":
+    if recorded["mode"] == "public":
         return "Mode public: nothing of the genotypes of the cohort is in the data."
-    if told["epsilon"] is None:
+    if recorded["epsilon"] is None:
         return "Mode statistics with counts without noise: no guarantee."
     return "Mode statistics: follows noised statistics of the cohort."
 
 
-def _guarantee(told: dict | None) -> dict:
+def _guarantee(recorded: dict | None) -> dict:
     """Epsilon, delta, and what they permit at most; nothing where there is no guarantee."""
-    if told is None or (told["mode"] != "public" and told["epsilon"] is None):
+    if recorded is None or (recorded["mode"] != "public" and recorded["epsilon"] is None):
         return {}
-    mu = 0.0 if told["mode"] == "public" else told["mu"]
+    mu = 0.0 if recorded["mode"] == "public" else recorded["mu"]
     return {
-        "epsilon": 0.0 if mu == 0 else told["epsilon"],
-        "delta": None if mu == 0 else told["delta"],
+        "epsilon": 0.0 if mu == 0 else recorded["epsilon"],
+        "delta": None if mu == 0 else recorded["delta"],
         "permitted_auc": largest_auc(mu),
         "permitted_rate": largest_rate_of_gaussian(mu),
     }

@@ -34,7 +34,7 @@ def make_cohort(
         Any model of the generator; says which populations there are.
     split : Path, optional
         The split table: the training mix and size are the defaults. A model in mode `public` or
-        `statistics` is told both, and the table is not opened.
+        `statistics` has both, and the table is not opened.
 
     Raises
     ------

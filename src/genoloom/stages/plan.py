@@ -164,7 +164,7 @@ def say_verdicts(directory: Path) -> None:
         rows = [row for row in study.panels if row.panel == name]
         size = sum((directory / row.variants).stat().st_size for row in rows)
         if size > AT_ONCE:
-            log.info("%s: genoloom plan -C %s tells what a release can be", name, directory)
+            log.info("%s: genoloom plan -C %s shows what a release can be", name, directory)
             continue
         try:
             [planned] = plan_study(directory=directory, panel=name).values()

@@ -54,7 +54,7 @@ def match_panel(
     contig : str
         The contig to write.
     out : Path
-        Prefix; its directory is closed to others, as who is left out tells of the cohort.
+        Prefix; its directory is closed to others, as who is left out says something of the cohort.
     populations : str, optional
         See `genoloom.cohort.parse_labels`.
 

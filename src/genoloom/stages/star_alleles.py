@@ -99,7 +99,7 @@ def _asked(genes: str | None) -> list[Gene]:
             needs = name in COPY_NUMBER
             raise InputError(
                 "--genes", f"the star alleles of '{name}' "
-                + ("are not told without copy numbers" if needs else "are not known"),
+                + ("are not known without copy numbers" if needs else "are not known"),
                 expected=f"some of {', '.join(known)}",
             )  # fmt: skip
         found.append(known[name])
@@ -147,9 +147,9 @@ def _calls_of(files: GenotypeFiles, calls: StarCalls) -> list[dict]:
         files.individuals.id, allele[0::2], allele[1::2], calls.diplotype, calls.phenotype,
         calls.score.tolist(), strict=True,
     )  # fmt: skip
-    told = calls.gene.has_phenotypes
+    shown = calls.gene.has_phenotypes
     return [
-        dict(zip(CALLS, (name, calls.gene.name, one, two, pair, phenotype if told else "",
+        dict(zip(CALLS, (name, calls.gene.name, one, two, pair, phenotype if shown else "",
                          None if np.isnan(score) else score), strict=True))
         for name, one, two, pair, phenotype, score in columns
     ]  # fmt: skip

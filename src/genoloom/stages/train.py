@@ -129,9 +129,9 @@ def train(
         known = _adapt(fitted, base, individuals.sites, modelled)
         unknown, modelled = len(modelled) - len(known), known
     training = individuals.take_sites(modelled)
-    told: dict = {"privacy": {"mode": privacy_mode}, "labels": labels} if public else {}
+    more: dict = {"privacy": {"mode": privacy_mode}, "labels": labels} if public else {}
     if statistics is not None:
-        told = _anchor(fitted, statistics, whole, modelled, labels)
+        more = _anchor(fitted, statistics, whole, modelled, labels)
     n = len(training.individuals)
     log.info(
         "%s: %s to train on, %d sites; %d too rare to model",
@@ -197,8 +197,8 @@ def train(
         min_carriers=common.min_carriers,
         sites_unknown_to_base_model=unknown,
         training_individuals=individuals_count(n),
-        **_templates(generator, told.get("privacy"), n, data_digest),
-        **told,
+        **_templates(generator, more.get("privacy"), n, data_digest),
+        **more,
         sites_digest=training.sites.digest(),
         data_digest=data_digest,
         config_digest=config_digest,

@@ -79,10 +79,10 @@ def of_leader(number: int) -> int:
     """
     if size() == 1:
         return number
-    told = torch.tensor([number], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+    shared = torch.tensor([number], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
     with _someone_may_be_gone():
-        distributed.broadcast(told, src=0)
-    return int(told.item())
+        distributed.broadcast(shared, src=0)
+    return int(shared.item())
 
 
 def agreed(decision: bool) -> bool:

@@ -194,7 +194,7 @@ def train(
 
 
 def schedule_of(options: Section, **more: int) -> dict[str, int | float | None]:
-    """What `train` is told by the options of a generator, and by `more` in place of some."""
+    """What `train` takes from the options of a generator, and by `more` in place of some."""
     names = {"steps", "minutes", "evaluate_every", "patience", "max_gap"}
     return options.model_dump(include=names) | more
 

@@ -14,7 +14,7 @@ import numpy as np
 BUILDS = ("GRCh37", "GRCh38")
 UNMATCHED = "unmatched"  # variants that no allele has together
 INDETERMINATE = "Indeterminate"
-# genes whose alleles cannot be told without copy numbers
+# genes whose alleles are not known without copy numbers
 COPY_NUMBER = (
     "CYP2A6", "CYP2B6", "CYP2D6", "CYP2E1", "G6PD", "GSTM1", "GSTT1", "SLC22A2", "SULT1A1",
     "UGT1A4", "UGT2B15", "UGT2B17",

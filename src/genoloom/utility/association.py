@@ -108,8 +108,12 @@ def measure_association(
         _, z0 = logistic_scan(study.dosage, binary.cases(study.null), study.covariates)
         p, p0 = (2 * norm.sf(np.abs(x)) for x in (z, z0))
         tested = (z0 != 0).all(axis=0)
-        told = np.where(z != 0, true_effect, 0.0)  # the slope is over sites with a finite estimate
-        measures += _measures(panel, LOGISTIC, effect, told, in_training, causal, p, p0[:, tested])
+        wanted = np.where(
+            z != 0, true_effect, 0.0
+        )  # the slope is over sites with a finite estimate
+        measures += _measures(
+            panel, LOGISTIC, effect, wanted, in_training, causal, p, p0[:, tested]
+        )
         drawn.setdefault("null, binary", {})[panel] = np.quantile(p0[:, tested], at).tolist()
     return measures, drawn
 

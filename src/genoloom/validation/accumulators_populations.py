@@ -45,7 +45,7 @@ class Populations:
 
     def add(self, alleles: np.ndarray, frequency: np.ndarray) -> None:
         """Read a block; `frequency` is that of all real individuals, by which the rarer allele is
-        told.
+        known.
         """
         if not self.p:
             return

@@ -19,7 +19,7 @@ def haplotype_summaries(alleles: np.ndarray, frequency: np.ndarray) -> np.ndarra
     ----------
     alleles : ndarray, int8, shape (n_variants, n_haplotypes)
     frequency : ndarray, float, shape (n_variants,)
-        Of the alternate allele in real individuals; tells which allele is the rarer one.
+        Of the alternate allele in real individuals; says which allele is the rarer one.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def test_spread_is_the_median_with_the_range():
 
 
 def documented(repository):
-    """(page, words) of every command of a benchmark in the documentation that is told whole."""
+    """(page, words) of every command of a benchmark in the documentation that is written whole."""
     made = {"haplotypes": "haplotypes", "sequences": "sequences", "privacy": "planted_leaks"}
     made |= {"validation": "statistics", "shadows": "shadow_models", "utility": "utility_tasks"}
     for path in [*(repository / "docs").rglob("*.md"), repository / "benchmarks" / "README.md"]:

@@ -6,7 +6,7 @@ import pytest
 from genoloom.privacy.accounting import largest_auc, mu_of, rest
 from genoloom.privacy.cohort_statistics import FOR_COUNTS, PublicScores, estimate, measure
 from genoloom.privacy.gaussian_mechanism import NoiseKey
-from genoloom.privacy.mode_plan import plan_modes, told_share
+from genoloom.privacy.mode_plan import kept_share, plan_modes
 
 ASKED = {
     "unavoidable_auc": 0.7, "unavoidable_tpr": 0.06, "effective_sites": 30.0, "individuals": 100,
@@ -30,7 +30,7 @@ def test_the_share_that_is_told_is_what_the_mechanism_tells(epsilon, drift):
         guess[found.kept] = estimate(public, np.array([0]), found).shift[0]
         shares.append(1 - ((guess - moved) ** 2).sum() / (moved**2).sum())
     sums = rest(mu, [mu * np.sqrt(FOR_COUNTS)])
-    assert np.mean(shares) == pytest.approx(told_share(m, n, sums, drift), abs=0.15)
+    assert np.mean(shares) == pytest.approx(kept_share(m, n, sums, drift), abs=0.15)
 
 
 def test_modes_are_recommended_by_what_they_give():

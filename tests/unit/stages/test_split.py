@@ -1,4 +1,4 @@
-"""The split keeps relatives on one side, and foreign files that do not are told."""
+"""The split keeps relatives on one side, and foreign files that do not are refused or reported."""
 
 import csv
 import json

@@ -76,7 +76,7 @@ def test_distances_and_lost_alleles(files, tmp_path):
 @pytest.mark.parametrize(
     ("more", "build", "found"),
     [
-        (("--genes", "CYP2D6"), "GRCh38", "'CYP2D6' are not told without copy numbers"),
+        (("--genes", "CYP2D6"), "GRCh38", "'CYP2D6' are not known without copy numbers"),
         (("--genes", "CYP2C9,CYP9"), "GRCh38", "'CYP9' are not known"),
         (("--genes", "TPMT"), "GRCh38", "has no defining variant of TPMT"),
         ((), "GRCh37", "has no variant that defines a star allele in GRCh37"),

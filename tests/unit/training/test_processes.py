@@ -103,7 +103,7 @@ def test_two_processes_learn_what_one_does(trained):
 
 
 def test_two_processes_learn_haplotypes_as_one_does(tmp_path):
-    """Whose input alleles are mutated and whose tokens are not told does not depend on them."""
+    """Whose input alleles are mutated and whose tokens are hidden does not depend on them."""
     panel = make_panel(founder_mosaic(64, 120, np.random.default_rng(1)))
     with PanelWriter(tmp_path / "1", panel.individuals, panel.sites.contig) as writer:
         writer.append(panel.sites, panel.haplotypes.read(0, 64))

@@ -71,7 +71,7 @@ def test_phase_matters():
 
 def test_variants_that_the_panel_lacks():
     assert call(TWO, (), without=["rs12769205"]).names == ["*1/*2"]
-    # *2 is then not told from *35; both are of no function
+    # *2 is then not distinguished from *35; both are of no function
     assert call(TWO, (), without=["rs4244285"]).function[0] == "no"
 
 

@@ -103,7 +103,7 @@ def test_sites(material):
 
 
 def test_doubled_recombination_keeps_frequencies_and_switches_at_the_rate_of_the_copying_model():
-    # individuals; every haplotype is told apart at every site by its own half of the alleles
+    # individuals; every haplotype is distinguished at every site by its own half of the alleles
     n = 200
     alleles = np.repeat([[0, 1]], 4000, axis=0).astype(np.int8).repeat(n, axis=1)
     m = Material(

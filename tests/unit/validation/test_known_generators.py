@@ -39,7 +39,7 @@ def test_mutations_have_their_rate(training):
 
 
 def test_a_mosaic_copies_pieces_of_the_stated_length():
-    # every training haplotype is told apart by its own allele: founders 0 and 1 in turn
+    # every training haplotype is distinguished by its own allele: founders 0 and 1 in turn
     training = np.repeat(np.array([[0, 1]]), 4000, axis=0).astype(np.int8)
     training = np.repeat(training, 500, axis=1)
     synthetic = mosaic(training, np.arange(4000) * 0.01, 0.5, np.random.default_rng(4))

@@ -297,7 +297,7 @@ def proceed(
     network,
     carriers,
     L,
-    told,
+    given,
     called,
     temperature,
     factors,
@@ -313,7 +313,7 @@ def proceed(
         K blocks or, where the contig goes on, K + 1: the rows then come before the last one.
     n_slots : int
         P + 1.
-    told : bool
+    given : bool
         Whether blocks are given; the rest is for draws alone.
     row, called : uint32 (K, B, R)
         Alleles of the rows, one bit per site, and which are called; drawn ones are written there.
@@ -339,7 +339,7 @@ def proceed(
         before = np.int64(0)  # a literal would be compiled for as another type
         for k in range(len(row)):
             C = tables.n_tokens[k]
-            if not told:
+            if not given:
                 _logits(b, rows, tables, k, before, rules, network, carriers, workspace)
                 for r in range(LANES):
                     highest, total = np.float64(-np.inf), 0.0

@@ -47,8 +47,8 @@ def impute_rows(
     at_once = max(1, PARTICLES_AT_ONCE // particles)
     for low in range(0, haplotypes.n_haplotypes, at_once):
         rows = np.arange(low, min(low + at_once, haplotypes.n_haplotypes))
-        told = HaplotypeView(haplotypes, haplotypes=rows)
-        yield _impute(panel, token_chances, told, population[rows], seed[rows], particles)
+        part = HaplotypeView(haplotypes, haplotypes=rows)
+        yield _impute(panel, token_chances, part, population[rows], seed[rows], particles)
 
 
 def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imputation:

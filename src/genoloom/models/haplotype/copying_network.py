@@ -131,14 +131,13 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             "vocabulary_size": options.vocabulary_size,
             "carriers": options.min_token_carriers,
         }
-        if options.block_size is None:
+        block = options.block_size
+        if block is None:
             lengths = LENGTHS if len(fitted) >= FEW else LENGTHS_OF_FEW
             of_individuals = {"rows": fitted, "validation": validation}
             block = choose_block(
                 data.haplotypes, **of_blocks, **of_individuals, lengths=lengths, shortest=SHORTEST
             )
-        else:
-            block = options.block_size
         self.options = options = options.model_copy(update={"block_size": block})
         self._train(data, fitted, validation, run)
         everybody = np.arange(len(data.population))
@@ -201,7 +200,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         panel, groups, order = self._collect(data, fitted, run.seed)
         place = np.argsort(order)
         own = learning.own_templates(place, _individuals(data, fitted))
-        source, told = (
+        source, of_validation = (
             HaplotypeView(data.haplotypes, haplotypes=rows) for rows in (fitted, validation)
         )
         # a group is asked for as a population is, and distinguished from it by its size
@@ -211,7 +210,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
             divided, source, groups.of[place], own, learning.GROUP_PAIRS, rng
         )
         examples = learning.gather(
-            panel, told, data.population[validation], None, learning.VALIDATION_PAIRS, rng
+            panel, of_validation, data.population[validation], None, learning.VALIDATION_PAIRS, rng
         )
         torch.manual_seed(derive_seed(run.seed, "weights"))
         network = learning.CopyingNetwork(options.width)
@@ -306,10 +305,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         if isinstance(anchors, Pilot):
             anchors.follow(drawn_in, drawn_in)
         state = CopyingState(panel, drawn_in)
-        step = min(
-            YIELDED_BLOCKS,
-            max(1, COUNTS // (self.panel.n_templates * self.options.vocabulary_size)),
-        )
+        of_a_block = self.panel.n_templates * self.options.vocabulary_size
+        step = min(YIELDED_BLOCKS, max(1, COUNTS // of_a_block))
         for first in range(0, n_blocks, step):
             stop = min(first + step, n_blocks)
             uniforms = row_uniforms(request.seed, BLOCK_DRAWS + np.arange(first, stop)).T
@@ -336,11 +333,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
                 )
                 if isinstance(anchors, Pilot):
                     anchors.follow(drawn[low] ^ mutations[low], drawn_in)
-            alleles = (
-                unpack_bits(drawn, L)
-                .transpose(0, 2, 1)
-                .reshape((stop - first) * L, len(request.seed))
-            )
+            alleles = np.concatenate(unpack_bits(drawn, L).transpose(0, 2, 1))
             yield alleles[: self.n_variants - first * L]
 
     def _chances(self, state: CopyingState, temperature: float = 1.0) -> np.ndarray:
@@ -431,12 +424,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def _blocks(self, haplotypes: HaplotypeSource) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Number, alleles and calls (uint32) of each block of a source."""
         for first in range(0, self.panel.n_blocks, YIELDED_BLOCKS):
-            bits, called = read_bits(
-                haplotypes,
-                self.options.block_size,
-                first,
-                min(first + YIELDED_BLOCKS, self.panel.n_blocks),
-            )
+            stop = min(first + YIELDED_BLOCKS, self.panel.n_blocks)
+            bits, called = read_bits(haplotypes, self.options.block_size, first, stop)
             yield from zip(range(first, first + len(bits)), bits, called, strict=True)
 
     def _variants(self, k: int) -> slice:
@@ -449,8 +438,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         arrays |= templates | {"population": self.panel.population, "group": self.groups.of}
         if self.anchors is not None:
             arrays |= {"anchors": self.anchors.factors, "mutations": self.mutations}
-        told = {"stands_for": self.stands_for} if self.stands_for else {}
-        return arrays, self._words() | told
+        more = {"stands_for": self.stands_for} if self.stands_for else {}
+        return arrays, self._words() | more
 
     @classmethod
     def declare(cls, arrays: Declared, words: CopyingNetworkDescription) -> None:

@@ -14,7 +14,7 @@ from genoloom.models.haplotype.templates import BlockTable, BlockTables, Templat
 
 # of the state of rows, by lane
 CARRIED = ("weights", "by_block", "own_by_block", "log_probability")
-# where blocks are told, none is asked
+# where blocks are given, none is asked
 NO_NETWORK = Network(*(np.zeros((0,) * n, dtype=np.float32) for n in (2, 2, 1, 2, 1, 1, 1)))
 
 
@@ -185,7 +185,7 @@ class CopyingState:
         return drawn.reshape(len(drawn), -1)[:, self.place]
 
     def _proceed(
-        self, row, called, told, network, temperature, factors, uniforms, mutations
+        self, row, called, given, network, temperature, factors, uniforms, mutations
     ) -> None:
         """Arguments as of `copying_kernels.proceed`."""
         panel, stop = self.panel, min(self.k + len(row) + 1, self.panel.n_blocks)
@@ -198,7 +198,7 @@ class CopyingState:
             self.rows, self.tables.arrays(self.k, stop), panel.n_populations + 1, self.rules,
             network,
             panel.carriers, panel.block,
-            told, called, float(temperature), np.array(factors, dtype=np.float32),
+            given, called, float(temperature), np.array(factors, dtype=np.float32),
             np.ascontiguousarray(uniforms), mutations, row,
         )  # fmt: skip
         refuse_non_finite(np.array(0.0 if sound else np.nan))

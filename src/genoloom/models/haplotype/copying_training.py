@@ -114,10 +114,10 @@ def gather(
     found = []
     for start, first, stop in spans:
         chosen = np.sort(rng.permutation(len(population))[:n])
-        told = population[chosen]
+        asked = population[chosen]
         if own is not None:
-            told = np.where(rng.random(n) < UNLABELLED, -1, told)
-        state = CopyingState(panel, told, None if own is None else own[chosen], start)
+            asked = np.where(rng.random(n) < UNLABELLED, -1, asked)
+        state = CopyingState(panel, asked, None if own is None else own[chosen], start)
         bits, called = read_bits(HaplotypeView(rows, haplotypes=chosen), panel.block, start, stop)
         for k in range(start, stop):
             if k >= first:

@@ -165,13 +165,14 @@ class TransformerGenerator(HaplotypeGenerator):
         rng = np.random.default_rng(seed)
         rows = rng.permutation(fitted)[:BALANCED_ROWS]
         # (n, stop, L)
-        told = read_blocks(
+        called = read_blocks(
             self._on_model_sites(data.haplotypes), self.options.block_size, 0, stop, rows
         )
         nearest = [
-            self.tokenizer.alleles[k][self.tokenizer.nearest(k, told[:, k])[0]] for k in range(stop)
+            self.tokenizer.alleles[k][self.tokenizer.nearest(k, called[:, k])[0]]
+            for k in range(stop)
         ]
-        alleles = np.where(told >= 0, told, np.stack(nearest, axis=1)).reshape(len(rows), -1)
+        alleles = np.where(called >= 0, called, np.stack(nearest, axis=1)).reshape(len(rows), -1)
         request = SampleRequest(
             data.population[rows], rng.integers(0, 2**63, size=len(rows), dtype=np.uint64)
         )

@@ -92,15 +92,15 @@ class TransformerTraining(AveragedTraining):
     def train_step(self, step: int, fraction: float) -> dict[str, float]:
         rng = np.random.default_rng([self.seed, step])
         alleles, population, start = self._batch(rng)
-        mutated, untold = self._hidden(alleles.shape[1])
+        mutated, hidden = self._hidden(alleles.shape[1])
         self.model.train()
 
         def loss_of(rows: slice) -> torch.Tensor:
             some = alleles[rows].to(self.device)
             token = self.model.token_ids(some, start)
-            told = torch.where(mutated[rows] & (some >= 0), 1 - some, some)
-            silent = mutated[rows].any(-1) | untold[rows]
-            inputs = self.model.embed(told, token.masked_fill(silent, -1), start)
+            noisy = torch.where(mutated[rows] & (some >= 0), 1 - some, some)
+            silent = mutated[rows].any(-1) | hidden[rows]
+            inputs = self.model.embed(noisy, token.masked_fill(silent, -1), start)
             of_rows = population[rows].to(self.device)
             log_prob = self.model.log_prob(some, inputs, of_rows, start)
             bits = -log_prob.mean() / self.options.block_size / math.log(2)
@@ -128,18 +128,18 @@ class TransformerTraining(AveragedTraining):
 
     def _hidden(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Which input alleles of this process's rows are mutated, (B, T, L), and which tokens are
-        not told, (B, T): the same rows have the same, however many processes there are.
+        not known, (B, T): the same rows have the same, however many processes there are.
         """
         shape = self.options.batch, length
         mutated = torch.rand(*shape, self.options.block_size, device=self.device) < INPUT_MUTATIONS
-        untold = torch.rand(shape, device=self.device) < TOKEN_DROPOUT
+        hidden = torch.rand(shape, device=self.device) < TOKEN_DROPOUT
         processes.part_ways()
         mine = processes.share(self.options.batch)
-        return mutated[mine], untold[mine]
+        return mutated[mine], hidden[mine]
 
     def evaluate(self, step: int) -> dict[str, float]:
         """Bits per site on the validation set ("bits") and on as many training rows ("train_bits"),
-        and what tells them apart.
+        and what distinguishes them.
 
         "gap" is the share of the bits that training rows need not pay; "weights_auc" the membership
         AUC of the likelihood: the chance that a training row is likelier, site by site, than a

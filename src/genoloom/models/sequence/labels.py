@@ -60,7 +60,7 @@ class LabelPatterns:
         """
         if self.n_columns == 1:
             return np.zeros((len(self.names), 0), dtype=bool)
-        told = [
+        named = [
             [
                 (column, cell)
                 for column, cell in enumerate(name.split(LABEL_JOIN))
@@ -68,15 +68,15 @@ class LabelPatterns:
             ]
             for name in self.names
         ]
-        known = {cell: i for i, cell in enumerate(sorted(set(chain.from_iterable(told))))}
-        cells = np.zeros((len(told), len(known)), dtype=bool)
-        for row, own in zip(cells, told, strict=True):
+        known = {cell: i for i, cell in enumerate(sorted(set(chain.from_iterable(named))))}
+        cells = np.zeros((len(named), len(known)), dtype=bool)
+        for row, own in zip(cells, named, strict=True):
             row[[known[cell] for cell in own]] = True
         return cells
 
     def hide(self, label: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Index into `names` of labels int64 (n,) whose columns `hidden` bool (n, n_columns) are
-        not told.
+        not known.
         """
         return self._table[label, hidden @ (1 << np.arange(self.n_columns)[::-1])]
 

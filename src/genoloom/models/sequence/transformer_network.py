@@ -107,7 +107,7 @@ class CausalConvolution(nn.Module):
 class KmerEmbedding(nn.Module):
     """Words of several bases as tokens of the attention.
 
-    There is a token where a word ends; it predicts the next word's bases, which are all told what
+    There is a token where a word ends; it predicts the next word's bases, which all know what
     the attention computed of it: the sum of what the convolutions know there and the word's own
     vector. A last convolution brings it together with the bases since.
     """
@@ -155,15 +155,15 @@ class LabelEmbedding(nn.Embedding):
 
     def __init__(self, labels: LabelPatterns, width: int):
         super().__init__(len(labels.names), width)
-        self.register_buffer("told", torch.from_numpy(labels.cells).float(), persistent=False)
+        self.register_buffer("table", torch.from_numpy(labels.cells).float(), persistent=False)
         self.cells = (
-            nn.Parameter(torch.zeros(self.told.shape[1], width)) if self.told.shape[1] else None
+            nn.Parameter(torch.zeros(self.table.shape[1], width)) if self.table.shape[1] else None
         )
 
     def forward(self, label: torch.Tensor) -> torch.Tensor:
         """(B,) to (B, W)."""
         own = super().forward(label)
-        return own if self.cells is None else own + self.told[label] @ self.cells
+        return own if self.cells is None else own + self.table[label] @ self.cells
 
 
 class SequenceTransformer(nn.Module):
@@ -337,7 +337,7 @@ class SequenceTransformer(nn.Module):
         """The suffix (B, R, W) as the attention takes it, and its positions (R,).
 
         The convolutions run over it alone: its end does not come before the first base of the row,
-        and its beginning can be told by nothing standing before it.
+        and nothing that comes before it shows where it begins.
         """
         steps = torch.arange(suffix.bases.shape[1], device=suffix.bases.device)
         x = (

@@ -158,7 +158,7 @@ def test_a_temperature_that_is_not_given_is_found_and_kept(tmp_path):
 
 @pytest.mark.parametrize("missing", [[11], [10], [10, 11]])
 def test_missing_calls_are_summed_over(twelve_sites, missing):
-    # of the last block: earlier missing calls change what later blocks are told
+    # of the last block: earlier missing calls change what later blocks know
     everything = all_haplotypes(12)
     ll = twelve_sites.log_likelihood(ArrayHaplotypes(everything), np.zeros(4096, dtype=int))
     one = everything[:, 1234:1235].copy()
