@@ -107,6 +107,15 @@ def splits(rows: list[dict]) -> str:
     return str(len({row["seed"] for row in rows}))
 
 
+def embeddings() -> list[str]:
+    """Medians of the haplotype GAN, by where its embeddings come from."""
+    digits = {"within_w": 2, "between_w": 2, "pca_w": 4, "ld_error": 4}
+    digits |= dict.fromkeys(("three_point", "classifier", "worst_attack", "critic_attack"), 3)
+    columns: dict[str, Column] = {"splits": splits}
+    columns |= {column: median(column, n) for column, n in digits.items()}
+    return grouped("gan_embeddings", {"set": "set", "embeddings": "embeddings"}, columns)
+
+
 LEARNERS = ("S", "T", "X", "DR", "constant effect")
 BINS = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
 
@@ -441,6 +450,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "generators-805": partial(judged, "haplotypes", set="805"),
     "gan-chr20": partial(judged, "haplotypes", set="chr20"),
     "gan-dpyd-full": partial(judged, "haplotypes", set="dpyd-full"),
+    "gan_embeddings": embeddings,
     "transformer": partial(judged, "haplotypes.transformer"),
     "anchored": partial(judged, "haplotypes.anchored"),
     "transformer-steps": partial(judged, "haplotypes.steps"),
