@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from genoloom.formats.tables import read_table
 from genoloom.treatment.study import CONTROLS
 
 GENERATOR = "copying_network"
+GENERATORS = {GENERATOR: "", "transformer": ", transformer"}  # and how they are shown
 MORE = math.inf
 CLOPIDOGREL, GENES = "treatment_effects", "pharmacogenes"
 OF_FEW = "matched_mosaic, relatives, everybody"
@@ -58,9 +60,9 @@ def _effects() -> Iterator[dict[str, str]]:
     }
     learners = LEARNERS[:-1]  # without the constant effect
     for trial, (name, column, where) in trials.items():
-        for learner in learners:
-            ratios = _values(name, column, data=GENERATOR, learner=learner, **where)
-            yield _line(f"{trial}, ratio of root PEHE, {learner}", 0, 1.1, ratios)
+        for (generator, of), learner in product(GENERATORS.items(), learners):
+            ratios = _values(name, column, data=generator, learner=learner, **where)
+            yield _line(f"{trial}{of}, ratio of root PEHE, {learner}", 0, 1.1, ratios)
         controls = (
             _values(name, column, data=control, learner=learner, **where)
             for control in CONTROLS for learner in learners
@@ -73,11 +75,13 @@ def _diplotypes() -> Iterator[dict[str, str]]:
     """Distances in the worst population, of medians, and haplotypes that no allele explains."""
     table = read_table(RESULTS / f"{CLOPIDOGREL}.tsv")
     own = [row for row in table if row["group"] and row["tv"]]
-    worst = {"CYP2C19": farthest(own, GENERATOR, "group", "tv")}
     others = of_populations()
-    for gene in dict.fromkeys(row["gene"] for row in others):
-        own = [row for row in others if row["gene"] == gene]
-        worst[gene] = farthest(own, GENERATOR, "population", "value")
+    worst = {}
+    for generator, of in GENERATORS.items():
+        worst[f"CYP2C19{of}"] = farthest(own, generator, "group", "tv")
+        for gene in dict.fromkeys(row["gene"] for row in others):
+            of_gene = [row for row in others if row["gene"] == gene]
+            worst[f"{gene}{of}"] = farthest(of_gene, generator, "population", "value")
     for gene, ratio in worst.items():
         if not math.isnan(ratio):  # measured
             yield _line(f"{gene}, distance of diplotypes over that of real data", 0, 2, [ratio])

@@ -184,15 +184,17 @@ def warfarin_bias() -> list[str]:
 
 
 def farthest(rows: Iterable[dict], data: str, population: str, value: str) -> float:
-    """The largest ratio, over populations, of a median distance to that of real individuals; nan
-    without any.
+    """The largest ratio, over populations, of a median distance to that of real individuals in the
+    same splits; nan without any.
     """
-    found: dict[tuple[str, str], list[float]] = {}
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        found.setdefault((row["data"], row[population]), []).append(float(row[value]))
-    middle = {key: float(np.median(values)) for key, values in found.items()}
-    names = {name for of, name in middle if of == data}
-    return max((middle[data, name] / middle["real", name] for name in names), default=np.nan)
+        found.setdefault((row["data"], row[population]), {})[row["seed"]] = float(row[value])
+    ratios = (
+        np.median([*own.values()]) / np.median([found["real", name][seed] for seed in own])
+        for (of, name), own in found.items() if of == data
+    )  # fmt: skip
+    return float(max(ratios, default=np.nan))
 
 
 def of_populations() -> list[dict]:

@@ -117,5 +117,5 @@ def of_diplotypes(rows: list[EffectRow]) -> list[EffectRow]:
 def summary(rows: list[dict]) -> str:
     """Medians over seeds of each data set and learner, as text."""
     keys, columns = COLUMNS.split()[:2], [*METRICS, "tv", "unmatched"]
-    rows = [row for row in rows if not row["group"]]
+    rows = [row for row in rows if not row.get("group")]
     return as_text(spread(rows, keys, columns), [*keys, "rows", *columns])

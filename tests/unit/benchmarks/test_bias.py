@@ -16,12 +16,12 @@ def test_a_bias_is_small_or_in_the_range_of_real_data():
 def test_the_population_that_is_farthest_from_real():
     distances = {
         ("real", "A"): [1, 2, 9],
-        ("real", "B"): [4],
-        ("made", "A"): [3],
+        ("real", "B"): [4, 1],  # of two splits, `made` of the first
+        ("made", "A"): [3, 3, 3],
         ("made", "B"): [5],
     }
     rows = [
-        {"data": data, "population": name, "tv": str(value)}
-        for (data, name), values in distances.items() for value in values
+        {"data": data, "population": name, "seed": str(seed), "tv": str(value)}
+        for (data, name), values in distances.items() for seed, value in enumerate(values)
     ]  # fmt: skip
     assert farthest(rows, "made", "population", "tv") == 1.5  # of A, over the median 2
