@@ -211,7 +211,7 @@ if may_be_shared(settings.consensus):
             "../../envs/variants.yaml"
         threads: 1
         resources:
-            mem_mb=growing(4000),
+            mem_mb=growing(1500),
             runtime=growing(120),
         params:
             individuals=settings.consensus.individuals,
@@ -243,7 +243,7 @@ rule write_consensus:
         "../../envs/variants.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(1500),
         runtime=growing(120),
     params:
         individuals=settings.consensus.individuals,
