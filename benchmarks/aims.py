@@ -99,6 +99,9 @@ def _tasks() -> Iterator[dict[str, str]]:
         cells = {"data": GENERATOR, "metric": metric, "bin": own, "population": "all"}
         method = "li_stephens" if metric == "dosage_r2" else ""
         yield _line(task, least, most, _values(TASKS, column, method=method, **cells))
+    for sites, least in (("all", 0.9), ("<1%", 0.75)):
+        ratio = _values("rare_imputation", "ratio", set="chr15", data=GENERATOR, bin=sites)
+        yield _line(f"imputation on chr15, ratio of dosage r2, {sites}", least, MORE, ratio)
 
 
 def _scarce() -> Iterator[dict[str, str]]:
