@@ -19,7 +19,7 @@ regression on 20 principal components), and the same where every population has 
 `dosage_r2` of individuals of the small population, imputed from sites of an array by the
 Li-Stephens imputer; `score_r2`, the squared correlation there of ridge scores with the true genetic
 value of planted traits, the mean of 40. Synthetic individuals have the traits that a score of the
-real ones predicts, and noise: nobody told them the genetic values.
+real ones predicts, and noise: their genetic values are not known.
 
 `--base-steps` adds the row `adapted`: a transformer that is trained on the other populations for so
 many steps, and then adapted (`init_from`) to the few individuals for `--steps`. Sites that it does

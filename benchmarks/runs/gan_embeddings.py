@@ -1,7 +1,7 @@
 """What the adversarial part of the haplotype GAN adds: embeddings from its prior and from others.
 
-    python -m benchmarks gan_embeddings --set demo dpyd-slice 805 --seeds 1-3
-    python -m benchmarks gan_embeddings --set chr15 --no-audit
+    python -m benchmarks gan_embeddings --set demo --seeds 1-3
+    python -m benchmarks gan_embeddings --set chr15 --steps 1500 --no-audit
 
 Individuals are divided in halves. One token network is trained for each seed, and drawn from with
 embeddings of the adversarial prior, of a normal distribution for each population, and of training
@@ -28,13 +28,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import (
-    REAL,
-    Case,
-    judge_samples,
-    variable_sites,
-    write_panel,
-)
+from benchmarks.runner import REAL, Case, judge_samples, variable_sites, write_panel
 from benchmarks.runs.published_10ksnp import compare_rows, varies
 from genoloom.models.haplotype import gan_training
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
@@ -61,7 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Normal(nn.Module):
-    """Embeddings of a normal distribution for each population."""
+    """Embeddings of a normal distribution for each population, fitted to those of training rows,
+    float (n, D), and their populations, int64 (n,).
+    """
 
     def __init__(self, embedding: np.ndarray, population: np.ndarray):
         super().__init__()
@@ -83,7 +79,7 @@ class Normal(nn.Module):
 
 
 class Rows(nn.Module):
-    """Embeddings of training rows of the population, with noise."""
+    """Embeddings of training rows of the population, float (n, D) and int64 (n,), with noise."""
 
     def __init__(self, embedding: np.ndarray, population: np.ndarray):
         super().__init__()
@@ -143,7 +139,7 @@ def measure(case: Case) -> Iterator[dict]:
 def _generators(
     case: Case, options: GanOptions, data: TrainingHaplotypes
 ) -> Iterator[tuple[str, GanGenerator, float]]:
-    """Names of embeddings, generators that draw from them, and seconds of training."""
+    """Names of embeddings, generators that draw from them, and processor seconds of training."""
     fitted = ~data.validation
     population = data.population[fitted]
     with tempfile.TemporaryDirectory() as state:

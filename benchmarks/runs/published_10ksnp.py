@@ -156,8 +156,8 @@ def varies(alleles: np.ndarray) -> np.ndarray:
 def compare_rows(
     rows: np.ndarray, test: np.ndarray, kept: np.ndarray, position: np.ndarray
 ) -> dict:
-    """How far rows, int8 (n_sites, n), are from test rows; `ld_error` at some of the sites, whose
-    positions are given.
+    """How far rows, int8 (n_sites, n), are from test rows; `ld_error` at the sites `kept`, bool
+    (n_sites,), whose positions (1-based, base pairs) are given.
     """
     within, between, own = (_pairs(x, y) for x, y in ((test, test), (rows, test), (rows, rows)))
     linkage = [_linkage(x[kept], position) for x in (rows, test)]
