@@ -31,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-steps", type=int, help="training steps of the base model")
     parser.add_argument("--target", required=True, help="population of the small cohort")
     parser.add_argument("--train", type=int, default=60, help="its individuals who train")
+    parser.add_argument("--cases", nargs="+", help="which cases, by name (default: all)")
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -54,10 +55,12 @@ def measure(case: Case) -> Iterator[dict]:
     whose = divided(own, place / case.prefix.name, trains)
     reference = True
     for name, generator, options in cases(base):
+        if given.cases and name not in given.cases:
+            continue
         model = train_model(case, generator, options, place / name, **whose)
         *real, judged = judge_model(case, generator, model, whose["panel"], whose["split"])
         if reference:
-            yield from real
+            yield from ({"case": row["generator"]} | row for row in real)
         reference = False
         yield {"case": name} | judged
 
