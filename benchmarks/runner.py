@@ -65,14 +65,17 @@ METRICS = {
     "distinct": MetricId.DISTINCT_HAPLOTYPES,
     "pca": MetricId.PCA_DISTANCE,
     "fst": MetricId.FST_MATRIX_ERROR,
+    "heterozygosity": MetricId.HETEROZYGOSITY_DISTANCE,
     "tstr": MetricId.POPULATION_TSTR,
     "aats_holdout": MetricId.AATS_HOLDOUT,
     "aats_synthetic": MetricId.AATS_SYNTHETIC,
     "classifier": MetricId.CLASSIFIER_AUC,
 }
+# the largest of any population: ratio to the reference; FST from the real individuals
+FARTHEST = {"pca_population": MetricId.PCA_DISTANCE, "fst_population": MetricId.FST_FROM_REAL}
 JUDGED = (  # columns of a judged generator
-    f"generator sites individuals bits {' '.join(METRICS)} local_attack worst_attack attack "
-    "train_cpu_s sample_M_s options"
+    f"generator sites individuals bits {' '.join([*METRICS, *FARTHEST])} local_attack worst_attack "
+    "attack train_cpu_s sample_M_s options"
 )
 REFERENCE, REAL = "reference (held out)", "real (training)"
 
@@ -222,7 +225,7 @@ def judge_samples(
     with open_comparands(**files, **NO_FILES) as comparands:
         compared = {"name": name, "comparands": comparands, "baselines": [], "seed": case.seed}
         if metrics:
-            asked = {METRICS[name] for name in metrics}
+            asked = {METRICS[name] for name in metrics} | set(FARTHEST.values())
             options = ValidateOptions(n_permutations=case.arguments.n_permutations)
             measured = tuple(metric for metric in TABLE if metric.name in asked)
             validate(**compared, out=fidelity, details=None, options=options, table=measured)
@@ -240,10 +243,17 @@ def judge_samples(
 
 
 def _metrics(rows: list[MetricRow], generator: str, column: str) -> dict:
-    own = {r.metric: r for r in rows if r.generator == generator and r.of_all}
-    return {
+    mine = [r for r in rows if r.generator == generator]
+    own = {r.metric: r for r in mine if r.of_all}
+    found = {
         short: getattr(own[metric], column) for short, metric in METRICS.items() if metric in own
     }
+    if column == "value":
+        for short, metric in FARTHEST.items():
+            cell = "nfr" if metric is MetricId.PCA_DISTANCE else column
+            of_one = (r for r in mine if r.metric is metric and r.population != ALL)
+            found[short] = max((getattr(r, cell) for r in of_one), default=math.nan)
+    return found
 
 
 def _attacks(rows: list[AttackRow]) -> dict:

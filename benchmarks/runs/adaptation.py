@@ -19,7 +19,12 @@ from benchmarks.runner import JUDGED, Case, judge_model, train_model, variable_s
 from genoloom.formats.splits import write_split
 from genoloom.panel import Panel
 from genoloom.seeds import derive_seed
-from genoloom.training_config import CopyingNetworkOptions, MosaicOptions, TransformerOptions
+from genoloom.training_config import (
+    CopyingNetworkOptions,
+    LiStephensOptions,
+    MosaicOptions,
+    TransformerOptions,
+)
 
 COLUMNS = f"case {JUDGED}"
 
@@ -72,6 +77,7 @@ def cases(base: Path) -> Iterator[tuple]:
     yield "adapted", "transformer", TransformerOptions(**start)
     yield "scratch", "transformer", TransformerOptions()
     yield "copying_network", "copying_network", CopyingNetworkOptions()
+    yield "li_stephens", "li_stephens", LiStephensOptions()
     for segment in (0.1, 0.03, 0.01):
         yield f"mosaic {segment} cM", "mosaic", MosaicOptions(segment_cm=segment)
 

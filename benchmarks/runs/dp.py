@@ -56,7 +56,8 @@ DELTA = 1e-5
 BLOCK = 16  # sites
 COLUMNS = (
     "cohort generator epsilon delta sites training public blocks diplotypes diplotype_ratio ld_r2 "
-    "lost pca fst aats_holdout aats_synthetic classifier local_attack worst_attack chance attack"
+    "lost pca fst heterozygosity pca_population fst_population aats_holdout aats_synthetic "
+    "classifier local_attack worst_attack chance attack"
 )
 
 
