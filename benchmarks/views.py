@@ -102,6 +102,19 @@ def by_seed(column: str, digits: int = 3) -> Column:
     return lambda rows: " ".join(number(row[column], digits) for row in rows if row[column])
 
 
+def ranged(column: str, digits: int = 3) -> Column:
+    """The median of a column, with the least and the most."""
+
+    def cell(rows: list[dict]) -> str:
+        values = [float(row[column]) for row in rows if row.get(column)]
+        if not values:
+            return ""
+        middle, *ends = (number(str(f(values)), digits) for f in (np.median, min, max))
+        return f"{middle} ({ends[0]}-{ends[1]})" if len(values) > 1 else middle
+
+    return cell
+
+
 def splits(rows: list[dict]) -> str:
     """How many splits there are rows of."""
     return str(len({row["seed"] for row in rows}))
@@ -116,6 +129,15 @@ def embeddings() -> list[str]:
     return grouped("gan_embeddings", {"set": "set", "embeddings": "embeddings"}, columns)
 
 
+PANELS = {"set": "set", "": "generator", "options": "options"}
+WHOLE_PANELS: dict[str, Column] = {
+    "splits": splits, "bits/site": ranged("bits", 4), "LD r²": ranged("ld_r2"),
+    "3-point": ranged("three_point"), "lost": ranged("lost"), "PCA": ranged("pca"),
+    "AATS, holdout": ranged("aats_holdout", 2), "AATS, synthetic": ranged("aats_synthetic", 2),
+    "classifier": ranged("classifier"), "worst attack": ranged("worst_attack"),
+    "chance": ranged("chance"), "training, CPU s": ranged("train_cpu_s", 0),
+    "sampling, M/s": ranged("sample_M_s", 2),
+}  # fmt: skip
 LEARNERS = ("S", "T", "X", "DR", "constant effect")
 BINS = ("<0.5%", "0.5-1%", "1-5%", "5-20%", "20-50%")
 
@@ -446,7 +468,14 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "privacy-diplotypes": partial(modes, DIPLOTYPES, set="cyp2c-panel"),
     "release_study": studies,
     "privacy-805": partial(modes, LINKAGE, set="805"),
-    "copying-network": partial(judged, "copying_network", options=""),
+    "copying-network": partial(grouped, "copying_network", PANELS, WHOLE_PANELS),
+    "adaptation": partial(grouped, "adaptation", {"case": "case"}, WHOLE_PANELS),
+    **{
+        f"public-{name}": partial(
+            grouped, "dp", {"": "generator"}, WHOLE_PANELS, set=name, cohort="1204 of all"
+        )
+        for name in ("dpyd-slice", "dpyd-full")
+    },
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
     "generators-demo": partial(judged, "haplotypes", set="demo"),
     "generators-805": partial(judged, "haplotypes", set="805"),
