@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.datasets import SETS
 from benchmarks.dp_baselines import BASELINES, draw_baseline
-from benchmarks.options import add_shared
+from benchmarks.options import add_shared, options_of
 from benchmarks.runner import (
     METRICS,
     NO_FILES,
@@ -63,7 +63,7 @@ COLUMNS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, set=["dpyd-slice-26"], seeds="1", n_permutations=2, threads=1)
-    add_shared(parser, steps=CopyingNetworkOptions().steps, sites=None)
+    add_shared(parser, steps=CopyingNetworkOptions().steps, sites=None, set_option=[])
     parser.add_argument(
         "--cohort",
         default="FIN:CEU,PEL:MXL,JPT:CHB",
@@ -180,7 +180,7 @@ def measure(case: Case) -> Iterator[dict]:
         named = {"epsilon": epsilon} if epsilon else {}
         return wanted and not case.has(generator=name, cohort=study.named, **named)
 
-    options = CopyingNetworkOptions(steps=arguments.steps)
+    options, text = options_of("copying_network", arguments)
     stood_in = _renamed(whole, case.population, study.theirs, study.labels)
     if asked("public individuals"):
         write_panel(_sample(stood_in, counted, case.seed), near)
@@ -195,7 +195,8 @@ def measure(case: Case) -> Iterator[dict]:
             case, "copying_network", options, place / "none", panel=private, split=table
         )
         yield judged("mode none", _sampled(case, model, table, size, mix))[-1]
-    modes: list[tuple[str, float | None]] = [("mode public", None)]
+    public = f"mode public {text}".strip()
+    modes: list[tuple[str, float | None]] = [(public, None)]
     modes += [("mode statistics", epsilon) for epsilon in arguments.epsilons]
     for name, epsilon in [*modes, ("counts without noise", None)]:
         if not asked(name, epsilon):
@@ -205,7 +206,7 @@ def measure(case: Case) -> Iterator[dict]:
             "panel": study.public, "split": None, "privacy_mode": "public",
             "populations": study.typed,
         }  # fmt: skip
-        if name != "mode public":
+        if name != public:
             shutil.rmtree(folder, ignore_errors=True)
             statistics = place / "statistics" / f"{folder.name}.safetensors"
             measure_cohort(
