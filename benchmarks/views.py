@@ -133,6 +133,8 @@ PANELS = {"set": "set", "": "generator", "options": "options"}
 WHOLE_PANELS: dict[str, Column] = {
     "splits": splits, "bits/site": ranged("bits", 4), "LD r²": ranged("ld_r2"),
     "3-point": ranged("three_point"), "lost": ranged("lost"), "PCA": ranged("pca"),
+    "PCA of a population, ratio": ranged("pca_population", 1),
+    "FST of a population": ranged("fst_population", 4),
     "AATS, holdout": ranged("aats_holdout", 2), "AATS, synthetic": ranged("aats_synthetic", 2),
     "classifier": ranged("classifier"), "worst attack": ranged("worst_attack"),
     "chance": ranged("chance"), "training, CPU s": ranged("train_cpu_s", 0),
