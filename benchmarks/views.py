@@ -472,12 +472,9 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "privacy-805": partial(modes, LINKAGE, set="805"),
     "copying-network": partial(grouped, "copying_network", PANELS, WHOLE_PANELS),
     "adaptation": partial(grouped, "adaptation", {"case": "case"}, WHOLE_PANELS),
-    **{
-        f"public-{name}": partial(
-            grouped, "dp", {"": "generator"}, WHOLE_PANELS, set=name, cohort="1204 of all"
-        )
-        for name in ("dpyd-slice", "dpyd-full")
-    },
+    "public-templates": partial(
+        grouped, "dp", {"": "generator"}, WHOLE_PANELS, set="dpyd-slice", cohort="1204 of all"
+    ),
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
     "generators-demo": partial(judged, "haplotypes", set="demo"),
     "generators-805": partial(judged, "haplotypes", set="805"),
