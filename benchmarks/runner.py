@@ -346,10 +346,10 @@ def deal_panels(case: Case, individuals: int, sites: int | None, everybody: bool
 
 def paired(training: Panel, real: Panel, seed: int, n_permutations: int = 0) -> Comparison:
     """Individuals of a sample in the order of the training individuals, and real ones: the
-    held-out individuals, then as many who train.
+    held-out individuals, then those who train.
     """
     n = len(training.individuals)
-    roles = ["holdout"] * n + ["train"] * n
+    roles = ["holdout"] * (len(real.individuals) - n) + ["train"] * n
     return compare(training.individuals, real.individuals, roles, n_permutations, seed)
 
 

@@ -7,31 +7,35 @@ Individuals in halves (of `chr15` the published ones); a generator learns from o
 haplotypes that it draws, once, twice and four times as many as trained, are the panel from which
 `--targets` individuals of the other half are imputed, from one common site in 4,000 base pairs, by
 the Li-Stephens imputer.
-Columns: `dosage_r2` by frequency bin, and its ratio to that of the real training half.
+Columns: `dosage_r2` by frequency bin, and its ratio to that of the real training half; of as many
+individuals as trained, also the corrected worst attack and what chance reaches.
 """
 
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.datasets import SETS
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import Case, fit_generator, variable_sites
+from benchmarks.runner import Case, attack, fit_generator, paired, variable_sites
 from benchmarks.runs.augmentation import ARRAY_BP
 from genoloom.formats.tables import read_table
 from genoloom.models.haplotype.base import SampleRequest
 from genoloom.models.haplotype.training_data import training_haplotypes
-from genoloom.panel import genetic_positions, haplotype_columns
+from genoloom.panel import ArrayHaplotypes, genetic_positions, haplotype_columns
 from genoloom.popgen.frequencies import BIN_NAMES
+from genoloom.privacy.attack_ids import AttackId
+from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed, row_seeds
 from genoloom.training_config import TrainSections
 from genoloom.utility.imputation import Window, by_copying, choose_targets, measure_imputation
 from genoloom.utility.measures import REAL, squared_correlation
 
-COLUMNS = "data options factor bin dosage_r2 ratio"
+COLUMNS = "data options factor bin dosage_r2 ratio worst_attack chance"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +51,12 @@ def measure(case: Case) -> Iterator[dict]:
     train, held = (np.flatnonzero(roles == role) for role in ("train", "holdout"))
     sites = variable_sites(whole.take_individuals(train))
     panel = whole.take_sites(sites)
-    data = training_haplotypes(
-        panel.take_individuals(train), TrainSections().common.validation_fraction, seed
-    )
+    training = panel.take_individuals(train)
+    real = panel.take_individuals(held).joined_with(training)
+    data = training_haplotypes(training, TrainSections().common.validation_fraction, seed)
     alleles = np.maximum(panel.haplotypes.read(0, len(sites)), 0)
     panels, shown = {REAL: alleles[:, haplotype_columns(train)]}, {REAL: ""}
+    compared, leak = paired(training, real, seed), {}
     for name in arguments.generators:
         options, shown[name] = options_of(name, arguments)
         with tempfile.TemporaryDirectory() as state:
@@ -61,6 +66,9 @@ def measure(case: Case) -> Iterator[dict]:
         synthetic = np.concatenate(list(generator.sample(SampleRequest(label, seeds))))
         for factor in arguments.factors:
             panels[f"{name}*{factor}"] = synthetic[:, : factor * len(data.population)]
+        drawn = replace(training, haplotypes=ArrayHaplotypes(synthetic[:, : len(data.population)]))
+        worst = attack(drawn, real, compared, AuditOptions(bootstrap=200), seed)[AttackId.WORST]
+        leak[f"{name}*1"] = {"worst_attack": worst.value, "chance": worst.reference}
     rng = np.random.default_rng(derive_seed(seed, "targets"))
     targets = choose_targets(case.population[held], arguments.targets, rng)
     window = Window(
@@ -80,6 +88,7 @@ def measure(case: Case) -> Iterator[dict]:
         yield {
             "data": name, "options": shown[name], "factor": factor or 1, "bin": bin_name,
             "dosage_r2": float(value), "ratio": float(value / of_real),
+            **leak.get(panel_name, {}),
         }  # fmt: skip
 
 
