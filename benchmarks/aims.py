@@ -29,7 +29,7 @@ OF_TASKS = {  # what is shown, the cells of its rows, least and most
 
 def aims() -> list[str]:
     """A line for each aim: median and range over splits, and whether the median is within it."""
-    return markdown([*_effects(), *_diplotypes(), *_tasks(), *_scarce()])
+    return markdown([*_effects(), *_diplotypes(), *_tasks(), *_at_equal_leak(), *_scarce()])
 
 
 def _line(task: str, least: float, most: float, values: list[float]) -> dict[str, str]:
@@ -102,6 +102,22 @@ def _tasks() -> Iterator[dict[str, str]]:
     for sites, least in (("all", 0.9), ("<1%", 0.75)):
         ratio = _values("rare_imputation", "ratio", set="chr15", data=GENERATOR, bin=sites)
         yield _line(f"imputation on chr15, ratio of dosage r2, {sites}", least, MORE, ratio)
+
+
+def _at_equal_leak() -> Iterator[dict[str, str]]:
+    """Ratio of imputation to that of mosaics, interpolated between lengths to the same attack."""
+    rows = [r for r in read_table(RESULTS / "rare_imputation.leak.tsv") if r["worst_attack"]]
+    for mosaic, sites in product(("mosaic", "matched_mosaic"), ("all", "0.5-1%")):
+        ratios = []
+        for row in (r for r in rows if r["data"] == GENERATOR and r["bin"] == sites):
+            cells = (row["seed"], mosaic, sites)
+            pairs = sorted(
+                (float(r["worst_attack"]), float(r["ratio"]))
+                for r in rows if (r["seed"], r["data"], r["bin"]) == cells
+            )  # fmt: skip
+            of_mosaic = np.interp(float(row["worst_attack"]), *zip(*pairs, strict=True))
+            ratios.append(float(row["ratio"]) / float(of_mosaic))
+        yield _line(f"imputation, r2 over {mosaic} of equal leak, {sites}", 1, MORE, ratios)
 
 
 def _scarce() -> Iterator[dict[str, str]]:

@@ -31,7 +31,7 @@ def median(column: str, digits: int = 2, **where: str) -> Column:
     """The median of a column over the rows with these cells, of which `method` may be missing."""
 
     def cell(rows: list[dict]) -> str:
-        own = [r[column] for r in rows if r[column] and all(r[k] == v for k, v in where.items())]
+        own = [r[column] for r in rows if r.get(column) and all(r[k] == where[k] for k in where)]
         return number(str(np.median([float(value) for value in own])), digits) if own else ""
 
     return cell
@@ -280,12 +280,13 @@ def tasks(data_set: str, name: str = "utility_tasks") -> list[str]:
     return grouped(name, {"panel": "data"}, imputed | others, set=data_set)
 
 
-def rare(data_set: str) -> list[str]:
+def rare(data_set: str, name: str = "rare_imputation") -> list[str]:
     """Dosage r2 over that of the real panel, by options of the generator and size of the panel."""
     bins = ("all", "<0.5%", "0.5-1%", "<1%", "1-5%", "5-20%", "20-50%")
-    columns = {"splits": splits} | {name: median("ratio", bin=name) for name in bins}
+    columns = {"splits": splits} | {own: median("ratio", bin=own) for own in bins}
+    columns |= {"worst attack": median("worst_attack"), "chance": median("chance")}
     keys = {"panel": "data", "options": "options", "times": "factor"}
-    lines = grouped("rare_imputation", keys, columns, set=data_set)
+    lines = grouped(name, keys, columns, set=data_set)
     return [line for line in lines if not line.startswith("| real ")]
 
 
@@ -458,6 +459,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "utility-demo": partial(tasks, "demo", "utility_tasks.demo"),
     "rare-imputation": partial(rare, "dpyd-slice"),
     "rare-imputation-chr15": partial(rare, "chr15"),
+    "rare-imputation-leak": partial(rare, "dpyd-slice", "rare_imputation.leak"),
     "leak-budget": leaks,
     "shadow-models": partial(shadows, "shadow_models"),
     "shadow-shares": partial(shadows, "shadow_models.shares"),
