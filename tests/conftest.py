@@ -8,7 +8,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FINISHED = ("test_chaos.py", "test_report_browser.py", "test_resume.py", "test_workflow.py")
+# files that share a worker: the finished project, whose workflow takes a minute, is made once; the
+# loops of the copying network are compiled once
+TOGETHER = {
+    "finished": ("test_chaos.py", "test_report_browser.py", "test_resume.py", "test_workflow.py"),
+    "compiled": ("test_anchoring.py", "test_copying_network.py"),
+}
+WORKER = {file: group for group, files in TOGETHER.items() for file in files}
 SLOW = (
     "workflow", "unit/models", "unit/training", "unit/benchmarks", "unit/test_faults.py",
     "unit/test_fuzzing.py", "unit/privacy/test_audit.py", "unit/validation/test_self_check.py",
@@ -30,9 +36,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `--dist loadfile`, the files that look at the finished project share a worker: its
-    workflow, which takes minutes, runs once.
-    """
+    """With `--dist loadfile`, some files share a worker."""
     if config.option.dist != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -40,7 +44,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "finished" if file.rpartition("/")[2] in FINISHED else file
+            return WORKER.get(file.rpartition("/")[2], file)
 
     return Scheduling(config, log)
 

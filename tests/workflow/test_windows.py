@@ -20,13 +20,13 @@ SETTINGS = {
     "panels": "config/panels.tsv",
     "generators": ["transformer"],
     "baselines": [],
-    "scale": {"window": 128},
+    "scale": {"window": 256},
     "train": {
         "common": {"device": "cpu"},
         "transformer": TINY["train"]["transformer"] | {"overlap": 60, "steps": 20},
     },
-    "cohort": {"size": 600},
-    "validate": {"n_permutations": 2, "window": 100},
+    "cohort": {"size": 800},
+    "validate": {"n_permutations": 2, "window": 256},
     "audit": {"bootstrap": 199, "windows": "50", "shadow_models": 0},
 }
 
@@ -60,8 +60,8 @@ def test_windows_and_parts_of_x_are_gathered_under_the_ordinary_names(tmp_path):
     assert log.count("resumed at step 20 of 20") == len(windows)
     parts = project / "results/synthetic/sex/transformer/parts"
     [size] = read_table(parts / "X.tsv")
-    assert size == {"sites": str(words["n_variants"]), "individuals": "600"}
-    jobs = ScaleOptions(window=128).jobs(words["n_variants"], 600)
+    assert size == {"sites": str(words["n_variants"]), "individuals": "800"}
+    jobs = ScaleOptions(window=256).jobs(words["n_variants"], 800)
     assert len([*logs.glob(f"generate_part/*of{jobs}.log")]) == jobs >= 2
     assert [path.name for path in parts.iterdir()] == ["X.tsv"]
 
@@ -74,7 +74,7 @@ def test_windows_and_parts_of_x_are_gathered_under_the_ordinary_names(tmp_path):
         calls = record.genotype.array()[:, :2]
         haploid = {name for name, call in zip(file.samples, calls, strict=True) if call[1] == -2}
         assert haploid == {name for name in sex if sex[name] == "male"}
-    windows = ValidateOptions(window=100).windows(words["n_variants"])
+    windows = ValidateOptions(window=256).windows(words["n_variants"])
     assert len([*logs.glob(f"validate_window/*of{windows}.log")]) == windows >= 2
     log = (logs / "validate_haplotypes/sex.transformer.log").read_text()
     assert f"window {windows} of {windows} read" in log

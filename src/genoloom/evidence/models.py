@@ -42,7 +42,6 @@ from genoloom.privacy.shadows import Shadow
 from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
 from genoloom.training.devices import choose_device
-from genoloom.training.run import TrainingRun
 from genoloom.validation.cohorts import Comparison, halve
 
 log = logging.getLogger(__name__)
@@ -285,6 +284,8 @@ def fit_individuals(
     """A generator of the class of `kind`, with `options`, fitted to the individuals `rows` of a
     panel.
     """
+    from genoloom.training.run import TrainingRun  # slow to import: torch
+
     training = panel.take_individuals(rows)
     data = training_haplotypes(training, VALIDATION_FRACTION, seed)
     generator = generator_class(kind.name)(options)

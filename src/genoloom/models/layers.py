@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
+from torch.overrides import TorchFunctionMode
 
 from genoloom.declared import Declared
 from genoloom.faults import lacks_memory
 from genoloom.models.finite import LARGEST_WEIGHT
+from genoloom.training.optimisers import AdamW
 from genoloom.training.processes import sum_gradients
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module
 
     Model files hold a single number as an array of one.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NoRandomStart():
         state = build().state_dict()
     for name, value in state.items():
         bounds = {
@@ -47,6 +49,18 @@ def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module
         arrays.expect(
             prefix + name, str(value.dtype).removeprefix("torch."), *(value.shape or (1,)), **bounds
         )
+
+
+class _NoRandomStart(TorchFunctionMode):
+    """Arrays without data are not filled with normal numbers: that loads the compiler of torch, two
+    seconds for each process that reads a model.
+    """
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        keywords = keywords or {}
+        if function.__name__ == "normal_":
+            return keywords["tensor"] if "tensor" in keywords else arguments[0]
+        return function(*arguments, **keywords)
 
 
 def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str) -> None:
@@ -85,7 +99,7 @@ def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
 
 def adamw(
     model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float]
-) -> torch.optim.AdamW:
+) -> AdamW:
     """AdamW that decays matrices and embeddings but no biases and gains.
 
     A parameter marked with `rate` (a factor on the learning rate) does not decay either: it began
@@ -100,7 +114,7 @@ def adamw(
         {"params": params, "weight_decay": decay, "rate": rate}
         for (decay, rate), params in groups.items()
     ]
-    return torch.optim.AdamW(described, lr=learning_rate, betas=betas)
+    return AdamW(described, lr=learning_rate, betas=betas)
 
 
 class AveragedTraining:
@@ -224,8 +238,9 @@ def rotary_table(length: int, head_width: int, base: float = 1000.0) -> torch.Te
     Su et al. 2021, arXiv:2104.09864: scores depend on the distance of two tokens, not on their
     places.
     """
-    frequency = base ** (-torch.arange(0, head_width, 2) / head_width)
-    angle = torch.arange(length)[:, None] * frequency[None, :]
+    # on the CPU also where arrays are only declared, as above
+    frequency = base ** (-torch.arange(0, head_width, 2, device="cpu") / head_width)
+    angle = torch.arange(length, device="cpu")[:, None] * frequency[None, :]
     return torch.stack([angle.cos(), angle.sin()])
 
 

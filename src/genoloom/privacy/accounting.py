@@ -8,11 +8,10 @@ corollary 2). From mu to epsilon and delta without loss: Balle & Wang 2018 (arXi
 theorem 8).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import sqrt
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
 
 LARGEST_MU = 1e4
@@ -36,14 +35,14 @@ def epsilon_of(mu: float, delta: float) -> float:
     high = 1.0
     while delta_of(high, mu) > delta:
         high *= 2
-    return float(brentq(lambda epsilon: delta_of(epsilon, mu) - delta, 0.0, high, xtol=1e-12))
+    return _root(lambda epsilon: delta_of(epsilon, mu) - delta, 0.0, high)
 
 
 def mu_of(epsilon: float, delta: float) -> float:
     """The largest mu that is (epsilon, delta)-private; 1 / mu: the least noise per sensitivity."""
     _check(delta)
-    found = brentq(lambda mu: delta_of(epsilon, mu) - delta, 1e-9, LARGEST_MU, xtol=1e-12)
-    return float(found) * (1 - 1e-9)  # on the side of privacy
+    found = _root(lambda mu: delta_of(epsilon, mu) - delta, 1e-9, LARGEST_MU)
+    return found * (1 - 1e-9)  # on the side of privacy
 
 
 def together(mus: Iterable[float]) -> float:
@@ -66,6 +65,12 @@ def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
 def largest_auc(mu: float) -> float:
     """AUC of the best attack on a mu-Gaussian mechanism."""
     return float(ndtr(mu / sqrt(2)))
+
+
+def _root(excess: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq  # slow to import
+
+    return float(brentq(excess, low, high, xtol=1e-12))
 
 
 def _check(delta: float) -> None:

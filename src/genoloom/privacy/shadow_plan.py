@@ -12,8 +12,11 @@ from typing import Literal
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config_section import Section
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.models.haplotype.gan import CALIBRATION_ROWS, LEAST_STEPS
-from genoloom.models.haplotype.transformer_training import automatic_steps
+from genoloom.models.haplotype.schedules import (
+    CALIBRATION_ROWS,
+    LEAST_GAN_STEPS,
+    automatic_steps,
+)
 
 VALIDATION_FRACTION = 0.1  # share of a shadow's individuals in the validation set
 LONGEST_BLOCK = 32  # sites, where the model does not say it
@@ -137,7 +140,7 @@ def training_steps(generator: HaplotypeGenerator, individuals: int, sites: int) 
     steps = automatic_steps(
         _fitted(individuals), _blocks(options, sites), options.model_copy(update={"minutes": 1.0})
     )
-    return max(LEAST_STEPS, steps) if generator.name == "gan" else steps
+    return max(LEAST_GAN_STEPS, steps) if generator.name == "gan" else steps
 
 
 def seconds(generator: HaplotypeGenerator, individuals: int, sites: int, share: float) -> float:

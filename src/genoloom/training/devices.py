@@ -1,7 +1,5 @@
 """Where to train."""
 
-import torch
-
 from genoloom.errors import InputError
 
 
@@ -13,6 +11,8 @@ def choose_device(asked: str) -> str:
     InputError
         The device is not there.
     """
+    import torch  # slow to import
+
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

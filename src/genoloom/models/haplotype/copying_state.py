@@ -198,7 +198,7 @@ class CopyingState:
             self.rows, self.tables.arrays(self.k, stop), panel.n_populations + 1, self.rules,
             network,
             panel.carriers, panel.block,
-            given, called, float(temperature), np.array(factors, dtype=np.float32),
+            given, called, float(temperature), np.array(factors, dtype=np.float32, order="C"),
             np.ascontiguousarray(uniforms), mutations, row,
         )  # fmt: skip
         refuse_non_finite(np.array(0.0 if sound else np.nan))

@@ -54,12 +54,16 @@ from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block
 from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, calibrate
 from genoloom.models.haplotype.gan_prior import Critics
 from genoloom.models.haplotype.gan_training import GanTraining, diversity
+from genoloom.models.haplotype.schedules import (
+    CALIBRATION_ROWS,
+    LEAST_GAN_STEPS,
+    automatic_steps,
+)
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
     BALANCED_ROWS,
     balanced_temperature,
 )
-from genoloom.models.haplotype.transformer_training import automatic_steps
 from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed, row_uniforms
@@ -72,10 +76,6 @@ SAMPLE_ROWS = 128  # haplotypes sampled together, always exactly this many
 SAMPLE_BLOCKS = 64  # blocks sampled between two yields
 # first counters of the draws; the mutations of the sites count from 0
 CODE_DRAWS, LATENT_DRAWS = 2**40, 2**41
-# Tokens are counted on haplotypes that are drawn; with a quarter of these the chance in that was
-# larger than what it mends.
-CALIBRATION_ROWS = 4096
-LEAST_STEPS = 1200
 # most common sites lost; least distinct haplotypes, as a share of the training rows'
 COLLAPSE_LOST, COLLAPSE_DISTINCT = 0.1, 0.5
 
@@ -114,7 +114,7 @@ class GanGenerator(HaplotypeGenerator):
         self._build()
         training = GanTraining(self.network, self.chain, self.tokenizer, tokens, data, options, run)
         steps = options.steps or max(
-            LEAST_STEPS, automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
+            LEAST_GAN_STEPS, automatic_steps(len(fitted), self.tokenizer.n_blocks, options)
         )
         train(training, run, **schedule_of(options, steps=steps))
         self.network.to("cpu").eval()

@@ -38,7 +38,7 @@ class TokenGenerator(nn.Module):
         # what each token adds to the embedding of a haplotype
         self.register_buffer("parts", torch.zeros(n_blocks, vocabulary_size, options.latent))
         self.scale = n_blocks**0.5
-        self.token_embedding = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 0.5)
+        self.token_embedding = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W).mul_(0.5))
         self.begin = nn.Parameter(torch.zeros(W))
         self.whole = nn.Linear(2 * options.latent, W)
         self.population = nn.Embedding(n_populations, W)
@@ -47,7 +47,7 @@ class TokenGenerator(nn.Module):
         nn.init.zeros_(self.pull.weight)
         self.gru = nn.GRU(W, W, batch_first=True)
         self.drop = nn.Dropout(options.dropout)
-        self.out = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W) * 1e-3)
+        self.out = nn.Parameter(torch.randn(n_blocks, vocabulary_size, W).mul_(1e-3))
         self.bias = nn.Parameter(torch.zeros(n_blocks, vocabulary_size))
         self.register_buffer("calibration", torch.zeros(n_blocks, vocabulary_size))
 

@@ -15,6 +15,7 @@ from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGene
 from genoloom.models.haplotype.gan_prior import NOISE, Critics, embedding_parts, energy_distance
 from genoloom.models.layers import AveragedTraining, cosine_schedule
 from genoloom.seeds import derive_seed
+from genoloom.training.optimisers import Adam
 from genoloom.training.run import TrainingRun
 from genoloom.training_config import GanOptions
 
@@ -67,7 +68,7 @@ class GanTraining(AveragedTraining):
         half = np.random.default_rng(derive_seed(run.seed, "halves")).permutation(len(rows)) % 2
         self.halves = [np.flatnonzero(half == i) for i in (0, 1)]
         self.critics = Critics(options.latent, len(data.population_names)).to(self.device)
-        self.critic_optimiser = torch.optim.Adam(
+        self.critic_optimiser = Adam(
             self.critics.parameters(), lr=options.learning_rate, betas=(0.0, 0.99)
         )
         self.window = min(options.context, tokenizer.n_blocks)

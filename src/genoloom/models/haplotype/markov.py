@@ -30,6 +30,7 @@ from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes, majori
 from genoloom.models.haplotype.pbwt import Pbwt
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
+from genoloom.training.optimisers import LBFGS
 from genoloom.training_config import MarkovOptions
 
 BLOCK = 1024  # variants at a time
@@ -117,7 +118,7 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
         nats = -torch.where(alternate, chance, 1 - chance).log().mean()
         return nats + ((raw - prior) ** 2).sum() / (2 * PRIOR_SPREAD**2 * len(alternate))
 
-    optimiser = torch.optim.LBFGS([raw], max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
+    optimiser = LBFGS([raw], max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()

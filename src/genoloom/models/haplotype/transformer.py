@@ -49,6 +49,7 @@ from genoloom.models.haplotype.base import (
 from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block, read_blocks
 from genoloom.models.haplotype.imputation import HaplotypeImputer, Imputation
 from genoloom.models.haplotype.reference_likelihoods import reference_bits
+from genoloom.models.haplotype.schedules import automatic_steps
 from genoloom.models.haplotype.site_mapping import MappedSites
 from genoloom.models.haplotype.switch_errors import switch_log_odds
 from genoloom.models.haplotype.temperature import (
@@ -62,7 +63,7 @@ from genoloom.models.haplotype.transformer_network import (
     windows,
 )
 from genoloom.models.haplotype.transformer_sampling import WindowSampler
-from genoloom.models.haplotype.transformer_training import TransformerTraining, automatic_steps
+from genoloom.models.haplotype.transformer_training import TransformerTraining
 from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.panel import HaplotypeSource
 from genoloom.seeds import derive_seed

@@ -210,7 +210,7 @@ class HaplotypeTransformer(nn.Module):
 
 
 def _table(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.randn(shape) * 0.02)
+    return nn.Parameter(torch.randn(shape).mul_(0.02))
 
 
 def _prior(values: torch.Tensor) -> nn.Parameter:

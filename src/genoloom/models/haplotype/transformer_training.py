@@ -2,12 +2,10 @@
 rows.
 """
 
-import logging
 import math
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from genoloom.models.haplotype.base import TrainingHaplotypes
 from genoloom.models.haplotype.training_rows import PackedRows
@@ -20,53 +18,18 @@ from genoloom.models.layers import AveragedTraining
 from genoloom.seeds import derive_seed
 from genoloom.training import processes
 from genoloom.training.run import TrainingRun
-from genoloom.training_config import GanOptions, TransformerOptions
+from genoloom.training_config import TransformerOptions
 
-log = logging.getLogger(__name__)
 INPUT_MUTATIONS = 2e-4  # share of input alleles mutated in training
 TOKEN_DROPOUT = 0.2  # share of input blocks whose token is hidden: novel blocks have none
 LABEL_DROPOUT = 0.1  # share of training rows without a population
 BLOCKS_A_CROSSOVER = 8  # mean length of a piece in augmented rows
-# how often a schedule of automatic length shows each block of each row of a large cohort
-EPOCHS, MOST_STEPS = 28, 8000
-LARGE = 1000  # haplotypes
 # Rare tokens have a gradient up in one step of hundreds and a tiny one down in all others. With a
 # short memory of squared gradients (0.98) Adam takes the tiny ones at full size, and rare alleles
 # die out: 1000 Genomes, DPYD region, 2,504 haplotypes, 1,000 steps: sites of two copies keep 1.1
 # with 0.98 and 2.0 with 0.999.
 BETAS = (0.9, 0.999)
 EVALUATION_WINDOWS = 512  # most windows scored in one evaluation
-
-
-def epochs(n_rows: int) -> float:
-    """How often a row is used: rows of a small cohort are soon memorised, so fewer rows are
-    also shown less often.
-    """
-    return EPOCHS * min(1.0, math.sqrt(n_rows / LARGE))
-
-
-def automatic_steps(n_rows: int, n_blocks: int, options: TransformerOptions | GanOptions) -> int:
-    """Steps after which each block of each training row has been in a batch `epochs(n_rows)` times,
-    at most `MOST_STEPS`.
-
-    Warns where `MOST_STEPS` are less than half of those, and no schedule in minutes takes their
-    place.
-    """
-    length = min(options.context, n_blocks)
-    positions = (
-        n_blocks + length - 1
-    )  # where a window may start, as in `TransformerTraining._batch`
-    wanted = math.ceil(epochs(n_rows) * n_rows * positions / length / options.batch)
-    if wanted > 2 * MOST_STEPS and options.minutes is None:
-        log.warning(
-            "many haplotypes or blocks: %d steps are %.1f epochs instead "
-            "of %.0f; 'steps: %d' shows them all, and 'minutes' takes what time there is",
-            MOST_STEPS,
-            epochs(n_rows) * MOST_STEPS / wanted,
-            epochs(n_rows),
-            wanted,
-        )
-    return min(MOST_STEPS, wanted)
 
 
 class TransformerTraining(AveragedTraining):
@@ -151,15 +114,15 @@ class TransformerTraining(AveragedTraining):
         bits, train_bits = (
             float(total.sum() / max(sites.sum(), 1)) for total, sites in (validation, trained)
         )
-        per_site = [total / np.maximum(sites, 1) for total, sites in (trained, validation)]
-        member = np.repeat([1, 0], [len(rows) for rows in per_site])
-        auc = float(roc_auc_score(member, -np.concatenate(per_site)))
+        known, new = (total / np.maximum(sites, 1) for total, sites in (trained, validation))
+        known = np.sort(known)  # Mann-Whitney: ties are one half
+        auc = float(np.mean([np.searchsorted(known, new, side) for side in ("left", "right")]))
         return {
             "score": bits,
             "bits": bits,
             "train_bits": train_bits,
             "gap": 1 - train_bits / bits,
-            "weights_auc": auc,
+            "weights_auc": auc / len(known),
             **self.reference_likelihoods,
         }
 

@@ -4,11 +4,11 @@ k-mer counts do not.
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from genoloom.seeds import derive_seed
 from genoloom.sequences import OTHER, reverse_complement
+from genoloom.training.optimisers import AdamW
 
 WIDTH, SEGMENTS = 48, 8
 EPOCHS, BATCH, RATE = 10, 64, 2e-3
@@ -68,7 +68,7 @@ def fit_classifier(
         if hasattr(part, "reset_parameters"):
             part.reset_parameters()
     rng = np.random.default_rng(derive_seed(seed, "batches"))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
+    optimiser = AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
     steps = epochs * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     model.train()
@@ -117,6 +117,8 @@ def split_auc(synthetic: np.ndarray, real: np.ndarray, stranded: bool, seed: int
 
     Quicker and noisier than cross-validation: for following a training.
     """
+    from sklearn.metrics import roc_auc_score  # slow to import
+
     n = min(len(synthetic), len(real))
     x, target = np.concatenate([synthetic[:n], real[:n]]), np.repeat([0.0, 1.0], n)
     length = (x != 4).sum(axis=1)

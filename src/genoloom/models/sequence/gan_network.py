@@ -75,7 +75,7 @@ class Generator(nn.Module):
         self.style = nn.Linear(options.latent, 2 * W * len(DILATIONS))
         self.stem = nn.Conv1d(4, W, 8, stride=2, padding=3)
         self.position = (
-            nn.Parameter(0.02 * torch.randn(W, even(positions) // 2)) if positions else None
+            nn.Parameter(torch.randn(W, even(positions) // 2).mul_(0.02)) if positions else None
         )
         self.blocks = nn.ModuleList(ResidualConvolution(W, d) for d in DILATIONS)
         self.write = nn.Conv1d(W, 8, 5, padding=2)

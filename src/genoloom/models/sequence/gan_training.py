@@ -26,6 +26,7 @@ from genoloom.models.sequence.markov import with_other_strand
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceGanOptions
 from genoloom.sequences import OTHER, kmer_counts, reverse_complement, reverse_complement_kmers
+from genoloom.training.optimisers import Adam
 from genoloom.training.run import TrainingRun
 
 MATCHING = 10.0  # weight of matching compositions
@@ -102,8 +103,8 @@ class GanTraining:
         self.average = exponential_average(self.generator, 0.99)
         rate = self.options.learning_rate
         self.optimisers = {
-            "generator": torch.optim.Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.9)),
-            "critic": torch.optim.Adam(self.critic.parameters(), lr=2 * rate, betas=(0.0, 0.9)),
+            "generator": Adam(self.generator.parameters(), lr=rate, betas=(0.0, 0.9)),
+            "critic": Adam(self.critic.parameters(), lr=2 * rate, betas=(0.0, 0.9)),
         }
         self.request = self._evaluation_request()
         longest = data.bases.shape[1]

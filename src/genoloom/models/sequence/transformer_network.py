@@ -77,7 +77,7 @@ class CausalConvolution(nn.Module):
         super().__init__()
         self.dilation, self.reach = dilation, dilation * (TAPS - 1)
         self.norm = nn.LayerNorm(width)
-        self.taps = nn.Parameter(torch.randn(TAPS, width) / math.sqrt(TAPS))
+        self.taps = nn.Parameter(torch.randn(TAPS, width).div_(math.sqrt(TAPS)))
         self.gate = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.drop = ChannelDropout(dropout)

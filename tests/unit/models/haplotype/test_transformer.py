@@ -10,15 +10,11 @@ import torch
 from genoloom.errors import Interrupted
 from genoloom.models.haplotype.base import SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
+from genoloom.models.haplotype.schedules import MOST_STEPS, automatic_steps, epochs
 from genoloom.models.haplotype.transformer import LOWEST_TEMPERATURE, TransformerGenerator
 from genoloom.models.haplotype.transformer_network import HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS, WindowSampler
-from genoloom.models.haplotype.transformer_training import (
-    MOST_STEPS,
-    TransformerTraining,
-    automatic_steps,
-    epochs,
-)
+from genoloom.models.haplotype.transformer_training import TransformerTraining
 from genoloom.panel import ArrayHaplotypes
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
