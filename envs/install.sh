@@ -13,5 +13,9 @@ torch=constraints-py311-torch.txt
 # where pip finds the CPU build, torch needs no packages of CUDA
 pip install --dry-run --no-deps --ignore-installed --report - "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' "$torch")" |
   grep '"version": ".*+cpu"' >/dev/null && torch=constraints-py311-torch-cpu.txt
-pip install --require-hashes --requirement constraints-py311.txt --requirement "$torch"
+# pip would compile on one core
+pip install --no-compile --require-hashes --requirement constraints-py311.txt --requirement "$torch"
+"$python" -c 'if 1:
+  import compileall, sysconfig
+  compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)'
 pip install --no-deps --no-build-isolation -e .

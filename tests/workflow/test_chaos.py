@@ -12,7 +12,7 @@ from genoloom.models import sequence
 
 TARGETS = [
     "results/validation/tiny/independent/fidelity.tsv",
-    "results/models/tiny/markov/20.safetensors",
+    "results/models/tiny/mosaic/20.safetensors",
 ]
 SECONDS = 12.0  # about what these take
 
@@ -31,7 +31,7 @@ def test_the_report_is_the_same_again(finished, tmp_path):
     settings = Config()
     shown = {
         "--panel": ["tiny"],
-        "--generator": [*settings.baselines, *settings.generators],
+        "--generator": [*TINY["baselines"], *settings.generators],
         "--sequence-set": ["slice"],
         "--sequence-generator": [*sequence.BASELINES, *settings.sequence_generators],
     }
