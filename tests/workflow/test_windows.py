@@ -25,7 +25,7 @@ SETTINGS = {
         "common": {"device": "cpu"},
         "transformer": TINY["train"]["transformer"] | {"overlap": 60, "steps": 20},
     },
-    "cohort": {"size": 800},
+    "cohort": {"size": 1100},
     "validate": {"n_permutations": 2, "window": 256},
     "audit": {"bootstrap": 199, "windows": "50", "shadow_models": 0},
 }
@@ -60,8 +60,8 @@ def test_windows_and_parts_of_x_are_gathered_under_the_ordinary_names(tmp_path):
     assert log.count("resumed at step 20 of 20") == len(windows)
     parts = project / "results/synthetic/sex/transformer/parts"
     [size] = read_table(parts / "X.tsv")
-    assert size == {"sites": str(words["n_variants"]), "individuals": "800"}
-    jobs = ScaleOptions(window=256).jobs(words["n_variants"], 800)
+    assert size == {"sites": str(words["n_variants"]), "individuals": "1100"}
+    jobs = ScaleOptions(window=256).jobs(words["n_variants"], 1100)
     assert len([*logs.glob(f"generate_part/*of{jobs}.log")]) == jobs >= 2
     assert [path.name for path in parts.iterdir()] == ["X.tsv"]
 
