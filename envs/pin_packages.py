@@ -19,9 +19,7 @@ TORCH_PINS = ROOT / "constraints-py311-torch.txt"
 CPU_PINS = ROOT / "constraints-py311-torch-cpu.txt"
 TORCH = re.compile(r"(torch|triton|(nvidia|cuda)-\S+)(\[.*\])?==")
 # PyTorch publishes its CPU builds in an index of its own, which is not asked here
-CPU_BUILDS = {
-    "torch==2.13.0": ["6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"],
-}
+CPU_BUILDS = {"torch==2.13.0": ["6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"]}
 
 
 def main() -> None:

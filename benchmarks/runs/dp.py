@@ -28,14 +28,7 @@ import numpy as np
 from benchmarks.datasets import SETS
 from benchmarks.dp_baselines import BASELINES, draw_baseline
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import (
-    METRICS,
-    NO_FILES,
-    Case,
-    judge_samples,
-    train_model,
-    write_panel,
-)
+from benchmarks.runner import METRICS, NO_FILES, Case, judge_samples, train_model, write_panel
 from genoloom.cohort import parse_labels
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions
 from genoloom.formats.pgen import open_panel

@@ -175,9 +175,7 @@ class Question(Section):
         2504, ge=1, description="Individuals of the public panel that an attacker may use."
     )
     min_mac: int = Field(
-        2,
-        ge=1,
-        description="Smallest minor allele count in training of a site that is modelled.",
+        2, ge=1, description="Smallest minor allele count in training of a site that is modelled."
     )
     max_auc: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         0.6, description="Limit of the worst attack."

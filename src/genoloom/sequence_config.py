@@ -23,8 +23,7 @@ STRANDED = Field(
     "they say nothing.",
 )
 MAX_AUC = Field(
-    0.6,
-    description="The audit passes when the upper bound of the worst attack's AUC is no larger.",
+    0.6, description="The audit passes when the upper bound of the worst attack's AUC is no larger."
 )
 
 

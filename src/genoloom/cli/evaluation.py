@@ -28,9 +28,7 @@ from genoloom.cli.options import (
 )
 
 label_option = default_option(
-    "--name",
-    default="synthetic",
-    help="Name of the synthetic data in the tables.",
+    "--name", default="synthetic", help="Name of the synthetic data in the tables."
 )
 
 
@@ -144,11 +142,7 @@ def audit():
     callback=as_named_files,
     help="Sheet of the synthetic individuals of one generator: individual, population.",
 )
-@default_option(
-    "--baselines/--no-baselines",
-    default=True,
-    help="Also make and judge baselines.",
-)
+@default_option("--baselines/--no-baselines", default=True, help="Also make and judge baselines.")
 @click.option(
     "--out",
     type=DIRECTORY,

@@ -28,10 +28,7 @@ from genoloom.cli.options import (
 from genoloom.privacy_config import Compared
 
 folder_option = default_option(
-    "--folder",
-    type=DIRECTORY,
-    default="public_panels",
-    help="Folder of registered panels.",
+    "--folder", type=DIRECTORY, default="public_panels", help="Folder of registered panels."
 )
 
 COMPARED = get_args(Compared)

@@ -91,17 +91,7 @@ def init(**given):
 )
 @file_option("--out", "Also write the plan as JSON.", required=False)
 @logged
-def plan(
-    directory,
-    panel,
-    files,
-    samples,
-    individuals,
-    sites,
-    megabases,
-    holdout,
-    **shared,
-):
+def plan(directory, panel, files, samples, individuals, sites, megabases, holdout, **shared):
     """Compute, before any training, the leak that no faithful release can avoid, and what would
     pass.
 
@@ -171,11 +161,7 @@ def doctor(directory):
 
 @click.command()
 @default_option(
-    "-C",
-    "--directory",
-    type=DIRECTORY,
-    default=".",
-    help="Where the workflow has run.",
+    "-C", "--directory", type=DIRECTORY, default=".", help="Where the workflow has run."
 )
 @default_option(
     "--licence",

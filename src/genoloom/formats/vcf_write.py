@@ -157,10 +157,7 @@ def _write_text(
         "FORMAT",
         *panel.individuals.id,
     ]
-    lines = [
-        *header_lines(sites.contig, sites.contig_length, provenance, kind),
-        "\t".join(columns),
-    ]
+    lines = [*header_lines(sites.contig, sites.contig_length, provenance, kind), "\t".join(columns)]
     header = "\n".join(lines) + "\n"
     out.write((header if header.isascii() else header.replace("VCFv4.2", "VCFv4.3", 1)).encode())
     for start, stop, alleles in panel.blocks(most=512):

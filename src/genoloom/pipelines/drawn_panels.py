@@ -11,11 +11,7 @@ from genoloom.seeds import row_seeds
 
 
 def draw_panel(
-    generator: HaplotypeGenerator,
-    sites: Sites,
-    individuals: Individuals,
-    prefix: Path,
-    seed: int,
+    generator: HaplotypeGenerator, sites: Sites, individuals: Individuals, prefix: Path, seed: int
 ) -> Panel:
     """Individuals of a generator, at its sites, as a panel with this prefix."""
     known = generator.population_names

@@ -12,11 +12,7 @@ from typing import Literal
 from genoloom.audit_levels import FEWEST_SHADOW_MODELS
 from genoloom.config_section import Section
 from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.models.haplotype.schedules import (
-    CALIBRATION_ROWS,
-    LEAST_GAN_STEPS,
-    automatic_steps,
-)
+from genoloom.models.haplotype.schedules import CALIBRATION_ROWS, LEAST_GAN_STEPS, automatic_steps
 
 VALIDATION_FRACTION = 0.1  # share of a shadow's individuals in the validation set
 LONGEST_BLOCK = 32  # sites, where the model does not say it

@@ -15,12 +15,7 @@ from genoloom.report.data import Attack, DataSet, Metric, ReportData
 from genoloom.report.modes import frontier
 from genoloom.report.summary import guide_rows, summarise_panel, summarise_set
 from genoloom.report.utility import utility_view
-from genoloom.report.words import (
-    copying_sentence,
-    metric_name,
-    mosaics,
-    reference,
-)
+from genoloom.report.words import copying_sentence, metric_name, mosaics, reference
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.verdicts import REAL, Role
 

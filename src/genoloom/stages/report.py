@@ -116,11 +116,7 @@ def _write_plots(folder: Path, plots: dict[str, str]) -> None:
 
 
 def _panel(
-    results: Path,
-    panel: str,
-    generators: list[str],
-    tasks: dict[str, list[str]],
-    comparison: bool,
+    results: Path, panel: str, generators: list[str], tasks: dict[str, list[str]], comparison: bool
 ) -> PanelData:
     """`tasks`: by the name of its table, the generators that a task is shown of."""
     place = results / "validation" / panel

@@ -190,8 +190,7 @@ def filled(record, last):
 
 
 @pytest.mark.parametrize(
-    "record",
-    [MetricRow, AttackRow, PrivateAttackRow, ExposureRow, TaskRow, EffectRow, StarRow],
+    "record", [MetricRow, AttackRow, PrivateAttackRow, ExposureRow, TaskRow, EffectRow, StarRow]
 )
 def test_every_table_comes_back_with_its_types(tmp_path, record):
     rows = [filled(record, False), filled(record, True)]

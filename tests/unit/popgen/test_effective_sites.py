@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from genoloom.popgen.effective_sites import (
-    EffectiveSites,
-    effective_number,
-    whitened_products,
-)
+from genoloom.popgen.effective_sites import EffectiveSites, effective_number, whitened_products
 
 N = 400
 

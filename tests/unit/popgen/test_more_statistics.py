@@ -12,10 +12,7 @@ from scipy import stats
 from genoloom.popgen.copying import CopyingLikelihood
 from genoloom.popgen.distances import kernel_discrepancy, kolmogorov_smirnov, manifold_scores
 from genoloom.popgen.diversity import hardy_weinberg_chi2, pairwise_differences, window_diversity
-from genoloom.popgen.frequencies import (
-    bernoulli_kl,
-    monomorphic,
-)
+from genoloom.popgen.frequencies import bernoulli_kl, monomorphic
 from genoloom.popgen.haplotypes import (
     PairwiseRuns,
     combine_ids,

@@ -15,12 +15,7 @@ from genoloom.popgen.frequencies import (
 )
 from genoloom.popgen.haplotypes import garud, window_ids
 from genoloom.popgen.linkage import PearsonSums, r_squared
-from genoloom.popgen.structure import (
-    Components,
-    fst_matrix,
-    sliced_wasserstein,
-    top_components,
-)
+from genoloom.popgen.structure import Components, fst_matrix, sliced_wasserstein, top_components
 
 
 @pytest.fixture
@@ -46,17 +41,7 @@ def test_spectrum_distance_closed_form():
 def test_frequency_bins():
     assert frequency_bin(
         np.array([0.0, 0.004, 0.005, 0.006, 0.01, 0.05, 0.051, 0.2, 0.5])
-    ).tolist() == [
-        0,
-        0,
-        0,
-        1,
-        1,
-        2,
-        3,
-        3,
-        4,
-    ]
+    ).tolist() == [0, 0, 0, 1, 1, 2, 3, 3, 4]
     np.testing.assert_allclose(minor_frequency(np.array([0.1, 0.9, 0.5])), [0.1, 0.1, 0.5])
 
 

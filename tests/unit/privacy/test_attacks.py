@@ -190,8 +190,7 @@ def test_shared_segments_are_a_loop(data):
                 return -np.log(max((distances <= d).sum(), 0.5) / len(distances))
 
             total = max(
-                0.0,
-                total + information((rows[:, i] != rows[:, j]).sum()) - 0.9 * information(1),
+                0.0, total + information((rows[:, i] != rows[:, j]).sum()) - 0.9 * information(1)
             )
             best = max(best, total)
         assert shared.best[i, j] == pytest.approx(best, abs=1e-4)

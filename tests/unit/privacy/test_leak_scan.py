@@ -164,15 +164,7 @@ def test_short_names_do_not_find_themselves_in_numbers():
     """Names such as "1" are looked for where individuals are named, not in every number."""
     assert [
         searchable(name) for name in ("HG00096", "1", "12345678", "anna", "sample", "S1", "P00017")
-    ] == [
-        True,
-        False,
-        False,
-        False,
-        False,
-        False,
-        True,
-    ]
+    ] == [True, False, False, False, False, False, True]
     assert kinds(b"1\t2\tanna\troot\t:root { } 0|1 1/1") == set()
 
 

@@ -178,8 +178,7 @@ def test_numbers_follow_the_shipped_schema_and_equal_the_tables(rendered):
 def test_new_rows_appear_by_themselves(results):
     place = results / "validation" / "demo" / "gan"
     add_rows(
-        place / "fidelity.tsv",
-        [fidelity_row("gan", "generator", "mmd", 0.123, "fail", z=9.0)],
+        place / "fidelity.tsv", [fidelity_row("gan", "generator", "mmd", 0.123, "fail", z=9.0)]
     )
     add_rows(
         place / "privacy.tsv",

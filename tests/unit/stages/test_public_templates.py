@@ -129,11 +129,7 @@ def test_what_the_mode_lacks_or_does_not_take_is_said(study, alleles):
     kept = [x for flag in ("model", "history", "state") for x in (f"--{flag}", study / f"{flag}.x")]
     public, split = ("--privacy-mode", "public"), ("--split", study / "split.tsv")
     templates = ("--panel", study / "templates/20")
-    for given in (
-        (*templates, *public, *split),
-        templates,
-        (*templates, *split, *LABELS),
-    ):
+    for given in ((*templates, *public, *split), templates, (*templates, *split, *LABELS)):
         with pytest.raises(InputError, match="split table"):
             cli("train", "copying_network", *given, *kept)
     with pytest.raises(InputError, match="knows no population 'C'"):

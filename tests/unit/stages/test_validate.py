@@ -19,11 +19,7 @@ from genoloom.stages.validate import read_reference_values, validate
 from genoloom.validation.cohorts import compare
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import OF_GENOTYPES
-from genoloom.validation.reference_values import (
-    REFERENCE_VALUES,
-    ReferenceValues,
-    reference_key,
-)
+from genoloom.validation.reference_values import REFERENCE_VALUES, ReferenceValues, reference_key
 from genoloom.validation.rows import MetricRow
 
 OPTIONS = ValidateOptions(n_permutations=2, ld_window=60)

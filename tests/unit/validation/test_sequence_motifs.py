@@ -12,12 +12,7 @@ from Bio.Seq import Seq
 
 from genoloom.errors import InputError
 from genoloom.formats.motifs import fetch_matrix, read_matrices
-from genoloom.sequences import (
-    SequenceSet,
-    decode,
-    encode,
-    reverse_complement,
-)
+from genoloom.sequences import SequenceSet, decode, encode, reverse_complement
 from genoloom.stages.validate_sequences import read_motifs
 from genoloom.validation.motif_fidelity import (
     CHANCE,

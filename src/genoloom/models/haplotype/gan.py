@@ -54,11 +54,7 @@ from genoloom.models.haplotype.blocks import BlockTokenizer, choose_block
 from genoloom.models.haplotype.gan_network import Rollout, TokenChain, TokenGenerator, calibrate
 from genoloom.models.haplotype.gan_prior import Critics
 from genoloom.models.haplotype.gan_training import GanTraining, diversity
-from genoloom.models.haplotype.schedules import (
-    CALIBRATION_ROWS,
-    LEAST_GAN_STEPS,
-    automatic_steps,
-)
+from genoloom.models.haplotype.schedules import CALIBRATION_ROWS, LEAST_GAN_STEPS, automatic_steps
 from genoloom.models.haplotype.temperature import (
     BALANCED_BLOCKS,
     BALANCED_ROWS,

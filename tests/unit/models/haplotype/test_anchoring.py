@@ -43,14 +43,7 @@ GENERATORS = {
     "gan": (
         GanGenerator,
         GanOptions,
-        {
-            "block_size": 4,
-            "context": 4,
-            "vocabulary_size": 16,
-            "width": 8,
-            "latent": 4,
-            "steps": 5,
-        },
+        {"block_size": 4, "context": 4, "vocabulary_size": 16, "width": 8, "latent": 4, "steps": 5},
     ),
 }
 

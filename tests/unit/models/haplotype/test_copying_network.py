@@ -13,12 +13,7 @@ from genoloom.models.haplotype.copying_features import OF_HEAD, OF_OWN, OF_PART,
 from genoloom.models.haplotype.copying_kernels import FORGET, HEADS, MATCHES
 from genoloom.models.haplotype.copying_network import CopyingNetworkGenerator
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.templates import (
-    OWN_SHARE,
-    TemplatePanel,
-    read_bits,
-    unpack_bits,
-)
+from genoloom.models.haplotype.templates import OWN_SHARE, TemplatePanel, read_bits, unpack_bits
 from genoloom.panel import ArrayHaplotypes, HaplotypeView
 from genoloom.seeds import row_seeds
 from genoloom.training.run import TrainingRun
