@@ -11,7 +11,11 @@ from genoloom.formats.tables import read_table
 from genoloom.treatment.study import CONTROLS
 
 GENERATOR = "copying_network"
-GENERATORS = {GENERATOR: "", "transformer": ", transformer"}  # and how they are shown
+VARIANTS = (  # a generator, how it is shown, and the end of the names of its tables
+    (GENERATOR, "", ""),
+    ("transformer", ", transformer", ""),
+    ("transformer", ", anchored transformer", ".anchored"),
+)
 MORE = math.inf
 CLOPIDOGREL, GENES = "treatment_effects", "pharmacogenes"
 OF_FEW = "matched_mosaic, relatives, everybody"
@@ -60,8 +64,8 @@ def _effects() -> Iterator[dict[str, str]]:
     }
     learners = LEARNERS[:-1]  # without the constant effect
     for trial, (name, column, where) in trials.items():
-        for (generator, of), learner in product(GENERATORS.items(), learners):
-            ratios = _values(name, column, data=generator, learner=learner, **where)
+        for (generator, of, end), learner in product(VARIANTS, learners):
+            ratios = _values(name + end, column, data=generator, learner=learner, **where)
             yield _line(f"{trial}{of}, ratio of root PEHE, {learner}", 0, 1.1, ratios)
         controls = (
             _values(name, column, data=control, learner=learner, **where)
@@ -73,11 +77,11 @@ def _effects() -> Iterator[dict[str, str]]:
 
 def _diplotypes() -> Iterator[dict[str, str]]:
     """Distances in the worst population, of medians, and haplotypes that no allele explains."""
-    table = read_table(RESULTS / f"{CLOPIDOGREL}.tsv")
-    own = [row for row in table if row["group"] and row["tv"]]
-    others = of_populations()
     worst = {}
-    for generator, of in GENERATORS.items():
+    for generator, of, end in VARIANTS:
+        table = read_table(RESULTS / f"{CLOPIDOGREL}{end}.tsv")
+        own = [row for row in table if row["group"] and row["tv"]]
+        others = of_populations(GENES + end)
         worst[f"CYP2C19{of}"] = farthest(own, generator, "group", "tv")
         for gene in dict.fromkeys(row["gene"] for row in others):
             of_gene = [row for row in others if row["gene"] == gene]
@@ -105,7 +109,9 @@ def _tasks() -> Iterator[dict[str, str]]:
 
 
 def _at_equal_leak() -> Iterator[dict[str, str]]:
-    """Ratio of imputation to that of mosaics, interpolated between lengths to the same attack."""
+    """Ratio of imputation to that of mosaics, interpolated between lengths to the same attack; a
+    mosaic of one length counts as it is.
+    """
     rows = [r for r in read_table(RESULTS / "rare_imputation.leak.tsv") if r["worst_attack"]]
     for mosaic, sites in product(("mosaic", "matched_mosaic"), ("all", "0.5-1%")):
         ratios = []

@@ -221,9 +221,9 @@ def farthest(rows: Iterable[dict], data: str, population: str, value: str) -> fl
     return float(max(ratios, default=np.nan))
 
 
-def of_populations() -> list[dict]:
+def of_populations(name: str = "pharmacogenes") -> list[dict]:
     """Distances of diplotypes by population, of all genes but CYP2C19."""
-    rows = read_table(RESULTS / "pharmacogenes.tsv")
+    rows = read_table(RESULTS / f"{name}.tsv")
     return [r for r in rows if r["metric"] == "diplotype_tv" and r["population"] != "all"]
 
 
