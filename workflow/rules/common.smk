@@ -432,7 +432,7 @@ PART = "results/synthetic/{panel}/{generator}/parts/{contig}.{number}of{jobs}"
 def shared(section, suffix, individuals=None):
     """
     An input function: what jobs of their own make of the individuals (of the first `individuals`,
-    where they are told), where several share them.
+    where that is given), where several share them.
     """
 
     def get_parts(wildcards):

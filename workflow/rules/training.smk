@@ -79,9 +79,9 @@ def budget_file(wildcards, output):
 
 def measure_flags(wildcards):
     """How the cohort is measured."""
-    told = settings.privacy
-    epsilon = "" if told.epsilon is None else f"--epsilon {told.epsilon!r}"
-    return f"{labels_flag(wildcards)} {epsilon} --delta {told.delta!r} --noise {told.noise}"
+    privacy = settings.privacy
+    epsilon = "" if privacy.epsilon is None else f"--epsilon {privacy.epsilon!r}"
+    return f"{labels_flag(wildcards)} {epsilon} --delta {privacy.delta!r} --noise {privacy.noise}"
 
 
 def get_cohort_pgens(wildcards):

@@ -215,7 +215,7 @@ class Chain:
                 yield self._templates_link(contig, panel)
         sheet = self.synthetic / "cohort.tsv"
         any_model = {"model": tuple(map(self.model, contigs))}
-        told = {} if self.public else split
+        divided = {} if self.public else split
         redrawn = not self.public and _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
         if redrawn:
             drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
@@ -226,14 +226,14 @@ class Chain:
             )
             record = record_path(self.synthetic / "cohort.drawn")
             yield Link(
-                "cohort as drawn", "cohort", record, any_model | told, (), {drawn.name: drawn}
+                "cohort as drawn", "cohort", record, any_model | divided, (), {drawn.name: drawn}
             )
         else:
             yield Link(
                 "cohort",
                 "cohort",
                 record_path(self.synthetic / "cohort"),
-                any_model | told,
+                any_model | divided,
                 (),
                 {sheet.name: sheet},
             )

@@ -38,7 +38,7 @@ class LeakBasis:
 
     @property
     def leak(self) -> Leak | None:
-        """None where it cannot be told."""
+        """None where it is not known."""
         if self.public:
             return Leak(0.0)
         if not self.effective_sites > 0:
@@ -47,10 +47,10 @@ class LeakBasis:
 
     def public_facts(self) -> dict:
         """What the report computes from it what would pass, JSON-ready; null of few individuals."""
-        told = self.training > FEW and self.leak is not None
+        shown = self.training > FEW and self.leak is not None
         return {
-            "training_individuals": self.training if told else None,
-            "effective_sites": self.effective_sites if told else None,
+            "training_individuals": self.training if shown else None,
+            "effective_sites": self.effective_sites if shown else None,
         }
 
 

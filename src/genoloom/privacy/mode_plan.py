@@ -29,7 +29,7 @@ class ModeRow:
     auc, tpr : float or None
         Of an attack at 1 % false positives: for `none` what no faithful release can avoid, for the
         others what is guaranteed; None where nothing is.
-    told : tuple of float, or None
+    kept : tuple of float, or None
         Share of what sets the largest population apart from the nearest public one that the data
         have: where it is near to it, and far.
     """
@@ -37,15 +37,15 @@ class ModeRow:
     mode: str
     auc: float | None
     tpr: float | None
-    told: tuple[float, float] | None
+    kept: tuple[float, float] | None
     costs: str
 
     def text(self) -> str:
         """A line of `genoloom plan`."""
         auc, tpr = ("-" if x is None else form.format(x) for x, form in
                     ((self.auc, "{:.3f}"), (self.tpr, "{:.1%}")))  # fmt: skip
-        told = "-" if self.told is None else f"{self.told[0]:.0%} to {self.told[1]:.0%}"
-        return f"{self.mode:<26} {auc:>6} {tpr:>8} {told:>14}  {self.costs}"
+        kept = "-" if self.kept is None else f"{self.kept[0]:.0%} to {self.kept[1]:.0%}"
+        return f"{self.mode:<26} {auc:>6} {tpr:>8} {kept:>14}  {self.costs}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ModePlan:
         """What `genoloom plan` prints."""
         return [
             "Privacy modes (docs/privacy.md), an attack's AUC, true positives at 1 % false ones:",
-            f"{'mode':<26} {'AUC':>6} {'TPR':>8} {'told*':>14}",
+            f"{'mode':<26} {'AUC':>6} {'TPR':>8} {'kept*':>14}",
             *(row.text() for row in self.rows),
             "* of what sets a population apart from the nearest public one: near ones to far ones",
             f"Recommended: {self.recommended}: {self.why}",
@@ -110,7 +110,7 @@ def plan_modes(
         ModeRow("none", unavoidable_auc, unavoidable_tpr, (1.0, 1.0), "judged by its audit alone"),
         ModeRow("public", 0.5, 0.01, (0.0, 0.0), "nothing of anybody's genotypes"),
     ]
-    told = 0.0
+    kept = 0.0
     if epsilon is not None:
         whole = mu_of(epsilon, delta)
         left = rest(whole, spent)
@@ -118,7 +118,7 @@ def plan_modes(
         if left > 0:
             sums = rest(left, [left * sqrt(FOR_COUNTS)])
             near, far = (kept_share(effective_sites, individuals, sums, x) for x in (NEAR, FAR))
-            share, told = (near, far), far
+            share, kept = (near, far), far
         costs = f"epsilon {epsilon:g} at delta {delta:g}, for good"
         if spent:
             used = epsilon_of(sqrt(sum(mu * mu for mu in spent)), delta)
@@ -132,8 +132,8 @@ def plan_modes(
     )
     if unavoidable_auc <= max_auc:
         chosen = "none", "the cohort is large enough for a release of its own rows"
-    elif told >= WORTH:
+    elif kept >= WORTH:
         chosen = "statistics", "public individuals, moved as far as the noise lets the cohort show"
     else:
-        chosen = "public", "of so few individuals noised statistics tell little; nothing is at risk"
+        chosen = "public", "of so few individuals noised statistics keep little; nothing is at risk"
     return ModePlan(rows, *chosen)

@@ -15,7 +15,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize(("epsilon", "drift"), [(3, 0.2), (8, 0.1), (1, 0.5)])
-def test_the_share_that_is_told_is_what_the_mechanism_tells(epsilon, drift):
+def test_the_share_that_is_kept_is_what_the_mechanism_keeps(epsilon, drift):
     """Of a population that has drifted along directions of equal variance."""
     m, n, mu = 40, 150, mu_of(epsilon, 1e-5)
     rng = np.random.default_rng(1)
@@ -43,12 +43,12 @@ def test_modes_are_recommended_by_what_they_give():
     assert "3 of it is spent" in "\n".join(spent.lines())
 
 
-def test_what_is_guaranteed_stands_beside_what_is_told():
+def test_what_is_guaranteed_is_next_to_what_is_kept():
     rows = {row.mode: row for row in plan_modes(**ASKED).rows}
     assert list(rows) == ["none", "public", "statistics, epsilon 3", "statistics, epsilon null"]
     noised = rows["statistics, epsilon 3"]
     assert noised.auc == pytest.approx(largest_auc(mu_of(3, 1e-5)))
-    assert 0 < noised.told[0] < noised.told[1] < 1
+    assert 0 < noised.kept[0] < noised.kept[1] < 1
     assert rows["public"].auc == 0.5
     assert rows["statistics, epsilon null"].auc is None
     assert "no guarantee" in rows["statistics, epsilon null"].text()
