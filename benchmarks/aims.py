@@ -18,7 +18,6 @@ VARIANTS = (  # a generator, how it is shown, and the end of the names of its ta
 )
 MORE = math.inf
 CLOPIDOGREL, GENES = "treatment_effects", "pharmacogenes"
-OF_FEW = "matched_mosaic, relatives, everybody"
 TASKS = "utility_tasks.copying_network"
 OF_TASKS = {  # what is shown, the cells of its rows, least and most
     "imputation, ratio of dosage r2, 20-50 %": ("dosage_r2", "20-50%", "ratio", 0.97, MORE),
@@ -128,13 +127,19 @@ def _at_equal_leak() -> Iterator[dict[str, str]]:
 
 def _scarce() -> Iterator[dict[str, str]]:
     """Points of balanced accuracy over no remedy, and over the better of two simple remedies."""
-    rows = read_table(RESULTS / "augmentation.tsv")
+    tables = {"matched_mosaic": "augmentation", GENERATOR: f"augmentation.{GENERATOR}"}
+    rows = {name: read_table(RESULTS / f"{table}.tsv") for name, table in tables.items()}
 
-    def points(row: str, column: str = "balanced") -> np.ndarray:
-        return np.array([100 * float(r[column]) for r in rows if r["row"] == row])
+    def points(name: str, row: str, seeds: list[str], column: str = "balanced") -> np.ndarray:
+        own = {r["seed"]: float(r[column]) for r in rows[name] if r["row"] == row}
+        return np.array([100 * own[seed] for seed in seeds])
 
-    reached, few = points(OF_FEW), points("few")
-    simple = np.maximum(points("few", "balanced_weighted"), points("matched_mosaic"))
-    yield _line("scarce population, points gained", 6, MORE, (reached - few).tolist())
-    more = "scarce population, points more than by equal weights or a mosaic"
-    yield _line(more, 0, MORE, (reached - simple).tolist())
+    for name, own in rows.items():
+        of_few = f"{name}, relatives, everybody"
+        seeds = [r["seed"] for r in own if r["row"] == of_few]
+        reached, few = points(name, of_few, seeds), points(name, "few", seeds)
+        weighted = points(name, "few", seeds, "balanced_weighted")
+        simple = np.maximum(weighted, points("matched_mosaic", "matched_mosaic", seeds))
+        yield _line(f"scarce population, {name}, points gained", 6, MORE, (reached - few).tolist())
+        more = f"scarce population, {name}, points more than by equal weights or a mosaic"
+        yield _line(more, 0, MORE, (reached - simple).tolist())

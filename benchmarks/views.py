@@ -464,6 +464,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "shadow-models": partial(shadows, "shadow_models"),
     "shadow-shares": partial(shadows, "shadow_models.shares"),
     "augmentation": partial(filled_up, "augmentation"),
+    "augmentation.copying": partial(filled_up, "augmentation.copying_network"),
     "augmentation.adapted": partial(filled_up, "augmentation.adapted"),
     "privacy-modes": partial(modes, FIDELITY_AND_LEAK, cohort="FIN:CEU,PEL:MXL,JPT:CHB"),
     "privacy-near": partial(
