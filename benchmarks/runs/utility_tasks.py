@@ -34,6 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, steps=None, set_option=[])
     parser.add_argument("--results", type=Path, help="directory of a finished workflow run")
     parser.add_argument("--beagle", action="store_true", help="impute with Beagle too")
+    parser.add_argument("--tasks", default=UtilityOptions().tasks, help="(default: %(default)s)")
+    parser.add_argument("--panel-populations", help="as of genoloom utility")
 
 
 def measure(case: Case) -> Iterator[dict]:
@@ -56,13 +58,19 @@ def _rows(case: Case, generator: str) -> list[dict]:
     return [
         row
         for row in read_table(out)
-        if row["population"] == "all" or (row["metric"], row["bin"]) == ("dosage_r2", "all")
+        if row["population"] == "all"
+        or row["metric"] == "one_population_r2"
+        or (row["metric"], row["bin"]) == ("dosage_r2", "all")
     ]
 
 
 def _measured(case: Case, table: Path, samples: Path) -> Path:
     out = samples.with_name("utility.tsv")
-    options = UtilityOptions(beagle="auto" if case.arguments.beagle else "none")
+    given = case.arguments
+    options = UtilityOptions(
+        beagle="auto" if given.beagle else "none", tasks=given.tasks,
+        panel_populations=given.panel_populations,
+    )  # fmt: skip
     panels = {"synthetic": [samples], "panels": [case.prefix], "split": table}
     with open_comparands(**panels, **NO_FILES) as opened:
         utility(comparands=opened, out=out, details=None, options=options, seed=case.seed)
