@@ -45,8 +45,8 @@ demo-release: $(STAMP)  ## Make a bundle of the shipped data that passes the rel
 release-study: $(STAMP)  ## From a cohort of 1,204 individuals to the gate (DPYD, modes public and statistics); needs the development data
 	$(BIN)/python -m benchmarks.release_study results/release_study $(STUDY)
 
-# two more than there are cores: tests of the workflow often wait, those on SLURM most of the time
-WORKERS = $(shell expr $(CORES) + 2)
+# one more than there are cores: the tests on SLURM mostly wait
+WORKERS = $(shell expr $(CORES) + 1)
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)  ## Run all tests
