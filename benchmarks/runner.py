@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.datasets import SETS, make_panel
 from benchmarks.options import options_of
 from benchmarks.table import Table
+from benchmarks.together import deal
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.evidence.models import window_sizes
@@ -51,7 +52,6 @@ from genoloom.validation.cohorts import Comparison, compare, match_sites
 from genoloom.validation.metric_ids import MetricId
 from genoloom.validation.metric_table import TABLE
 from genoloom.validation.rows import ALL, MetricRow
-from genoloom.validation.self_check import deal
 
 MIN_MAC = 2  # copies of the rarer allele among those who choose the sites, as in training
 SAMPLED = 1000  # haplotypes in the measurement of speed

@@ -3,8 +3,8 @@
     python -m benchmarks fault_table --set demo --individuals 99 --seeds 1-20
 
 Each seed deals the real individuals of every population into training, held-out and fresh ones.
-`validation/known_faults.py` spoils the fresh ones in one way each, or makes generators of the
-training ones. A cell counts in how many seeds a metric does not pass, over all individuals or in
+`known_faults.py` spoils the fresh ones in one way each, or makes generators of the training ones. A
+cell counts in how many seeds a metric does not pass, over all individuals or in
 any population, bin or window of it. The values of each seed are kept below `--work`, so that a run
 can be continued, new metrics are added, and all is judged by the verdicts of today. The table is
 `fault_table.NAME.tsv` in `--out`.
@@ -16,8 +16,10 @@ from collections import defaultdict
 
 import numpy as np
 
+from benchmarks.known_faults import FAULTS, Material
 from benchmarks.options import add_places, add_shared
 from benchmarks.runner import Case, deal_panels
+from benchmarks.together import measure_together
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import write_table
 from genoloom.panel import genetic_positions
@@ -25,9 +27,7 @@ from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.validation.data import Part
 from genoloom.validation.fidelity import fidelity_rows
-from genoloom.validation.known_faults import FAULTS, Material
 from genoloom.validation.metric_table import TABLE, Measured, Metric
-from genoloom.validation.self_check import measure_together
 from genoloom.validation.verdicts import Verdict
 
 FRESH = "fresh individuals"

@@ -6,7 +6,7 @@
 
 Each seed deals the real individuals of every population into three groups: training, held-out, and
 fresh individuals who take the place of a perfect generator. The generators are made from the
-training group; `validation/known_generators.py` says what each must get. A generator is judged
+training group; `known_generators.py` says what each must get. A generator is judged
 rightly when it passes where it must pass, and does not pass where it must not: `weak` is not a
 pass, and stops a release like `fail`. The last table counts seeds by verdict.
 """
@@ -20,8 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.known_generators import KNOWN_GENERATORS, make_known_generators
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, deal_panels
+from benchmarks.together import judge_together
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
@@ -32,9 +34,7 @@ from genoloom.privacy_config import AuditOptions
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
-from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
 from genoloom.validation.rows import ALL
-from genoloom.validation.self_check import judge_together
 from genoloom.validation.verdicts import ORDER, Verdict
 
 COLUMNS = "verdict generator expected found right reasons"

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.known_generators import independent_sites
 from benchmarks.options import add_shared
 from benchmarks.runner import Case
 from benchmarks.table import spread
@@ -31,7 +32,7 @@ from genoloom.popgen.linkage import r_squared, three_point
 from genoloom.popgen.structure import Components, sliced_wasserstein
 from genoloom.report.summary import as_text
 from genoloom.seeds import derive_seed
-from genoloom.validation.known_generators import independent_sites, mosaic
+from genoloom.validation.mosaic import mosaic
 
 COLUMNS = "generator metric value expected"
 REGION = (1_000_000, 1_950_000)

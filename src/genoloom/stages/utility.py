@@ -69,7 +69,7 @@ from genoloom.utility.measures import (
     rows,
 )
 from genoloom.validation.cohorts import Comparison, compare, read_rows
-from genoloom.validation.known_generators import MIDDLE, mosaic, within_populations
+from genoloom.validation.mosaic import MIDDLE, mosaic, within_populations
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 """The fidelity verdict on real individuals: fresh ones pass, unfaithful generators fail. Few sites
-and seeds; benchmarks/self_check.py has more.
+and seeds; `python -m benchmarks self_check` has more.
 """
 
 import cyvcf2
@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from helpers import make_individuals, make_sites
 
+from benchmarks.known_faults import FAULTS, Material
+from benchmarks.known_generators import KNOWN_GENERATORS, make_known_generators
+from benchmarks.together import deal, judge_together, measure_together
 from genoloom.panel import ArrayHaplotypes, Panel, haplotype_columns
 from genoloom.validation.fidelity import family_chance, fidelity_rows
-from genoloom.validation.known_faults import FAULTS, Material
-from genoloom.validation.known_generators import KNOWN_GENERATORS, make_known_generators
 from genoloom.validation.metric_table import TABLE
-from genoloom.validation.self_check import deal, judge_together, measure_together
 from genoloom.validation.verdicts import ORDER, Size, judge
 
 SLOW = ("classifier_auc", "nsl_correlation", "ihs_correlation")

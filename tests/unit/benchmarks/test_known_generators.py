@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic
 
-from genoloom.popgen.distances import hamming
-from genoloom.popgen.linkage import r_squared
-from genoloom.validation.known_generators import (
+from benchmarks.known_generators import (
     KNOWN_GENERATORS,
     bootstrap_copy,
     independent_sites,
     make_known_generators,
     markov,
-    mosaic,
     mutated_copy,
 )
+from genoloom.popgen.distances import hamming
+from genoloom.popgen.linkage import r_squared
+from genoloom.validation.mosaic import mosaic
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.panel import haplotype_columns
+from genoloom.validation.mosaic import MIDDLE, mosaic, within_populations
 
-LONG, MIDDLE, SHORT = 0.3, 0.1, 0.01  # mean length of a copied piece, centimorgans
+LONG, SHORT = 0.3, 0.01  # mean length of a copied piece, centimorgans
 MUTATION_RATE = 0.005
 ORDER = 4
 
@@ -34,28 +35,6 @@ def mutated_copy(
     """A bootstrap copy with a share of all alleles mutated."""
     copied = bootstrap_copy(alleles, rng)
     return copied ^ (rng.random(copied.shape) < mutation_rate).astype(np.int8)
-
-
-def mosaic(
-    alleles: np.ndarray, cm: np.ndarray, length: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Haplotypes copied in pieces of mean `length` from training haplotypes chosen anew for each
-    piece.
-
-    Parameters
-    ----------
-    cm : ndarray, float, shape (n_variants,)
-        Genetic positions, in the unit of `length`.
-    """
-    n = alleles.shape[1]
-    synthetic = np.empty_like(alleles)
-    source = rng.integers(0, n, n)
-    chance = -np.expm1(-np.diff(cm, prepend=cm[0]) / length)
-    for v, row in enumerate(alleles):
-        switching = np.flatnonzero(rng.random(n) < chance[v])
-        source[switching] = rng.integers(0, n, len(switching))
-        synthetic[v] = row[source]
-    return synthetic
 
 
 def markov(alleles: np.ndarray, rng: np.random.Generator, order: int = ORDER) -> np.ndarray:
@@ -109,24 +88,6 @@ KNOWN_GENERATORS = {
     "markov": KnownGenerator(lambda x, cm, rng: markov(x, rng), False, None),
     "independent": KnownGenerator(lambda x, cm, rng: independent_sites(x, rng), False, None),
 }
-
-
-def within_populations(
-    alleles: np.ndarray, population: np.ndarray, make: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """`make` of the haplotypes of each population, put together again.
-
-    Parameters
-    ----------
-    alleles : ndarray, int8, shape (n_variants, 2 * n_individuals)
-    population : ndarray of str, shape (n_individuals,)
-    """
-    label = np.repeat(population, 2)
-    synthetic = np.empty_like(alleles)
-    for own in np.unique(label):
-        columns = np.flatnonzero(label == own)
-        synthetic[:, columns] = make(alleles[:, columns])
-    return synthetic
 
 
 def make_known_generators(

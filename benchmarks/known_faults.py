@@ -9,16 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.known_generators import LONG, SHORT, independent_sites, markov
 from genoloom.panel import haplotype_columns
-from genoloom.validation.known_generators import (
-    LONG,
-    MIDDLE,
-    SHORT,
-    independent_sites,
-    markov,
-    mosaic,
-    within_populations,
-)
+from genoloom.validation.mosaic import MIDDLE, mosaic, within_populations
 
 FREQUENCY_NOISE = 0.02  # standard deviation of the shift of each allele frequency
 RARE = 0.01  # alleles below this frequency are dropped

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import founder_mosaic
 
-from genoloom.validation.known_faults import FAULTS, Material
+from benchmarks.known_faults import FAULTS, Material
 
 N, SITES = 60, 300
 
