@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.datasets import SETS, make_panel
 from benchmarks.options import options_of
+from benchmarks.several_samples import deal
 from benchmarks.table import Table
-from benchmarks.together import deal
 from genoloom.config import CohortOptions, GenerateOptions, SplitOptions, ValidateOptions
 from genoloom.config_section import Section
 from genoloom.evidence.models import window_sizes

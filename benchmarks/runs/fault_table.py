@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.known_faults import FAULTS, Material
 from benchmarks.options import add_places, add_shared
 from benchmarks.runner import Case, deal_panels
-from benchmarks.together import measure_together
+from benchmarks.several_samples import measure_together
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import write_table
 from genoloom.panel import genetic_positions

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.known_generators import KNOWN_GENERATORS, make_known_generators
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, deal_panels
-from benchmarks.together import judge_together
+from benchmarks.several_samples import judge_together
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions

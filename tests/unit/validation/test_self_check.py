@@ -9,7 +9,7 @@ from helpers import make_individuals, make_sites
 
 from benchmarks.known_faults import FAULTS, Material
 from benchmarks.known_generators import KNOWN_GENERATORS, make_known_generators
-from benchmarks.together import deal, judge_together, measure_together
+from benchmarks.several_samples import deal, judge_together, measure_together
 from genoloom.panel import ArrayHaplotypes, Panel, haplotype_columns
 from genoloom.validation.fidelity import family_chance, fidelity_rows
 from genoloom.validation.metric_table import TABLE
