@@ -194,9 +194,8 @@ def labelled(files: GenotypeFiles, sheet: Sheet, complete: bool) -> GenotypeFile
     return files.with_individuals(Individuals(individuals.id, *map(list, columns)))
 
 
-def require_individuals(files: GenotypeFiles, fewest: int) -> int:
-    """How many there are; an InputError where it is fewer than `fewest`."""
+def require_individuals(files: GenotypeFiles, fewest: int) -> None:
+    """An InputError where there are fewer than `fewest`."""
     n = len(files.individuals)
     if n < fewest:
         raise InputError(files.label, f"has {individuals_count(n)}", expected=f"at least {fewest}")
-    return n

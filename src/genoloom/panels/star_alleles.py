@@ -1,8 +1,18 @@
 """Star alleles of the individuals of genotype files."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from genoloom.errors import InputError
 from genoloom.panels.genotypes import GenotypeFiles
-from genoloom.treatment.star_alleles import Gene, StarCalls, call_star_alleles, read_carried
+from genoloom.treatment.star_alleles import (
+    Gene,
+    StarCalls,
+    Variant,
+    call_star_alleles,
+    read_carried,
+)
 
 
 def without_variants(files: GenotypeFiles, gene: Gene, build: str) -> InputError:
@@ -15,14 +25,20 @@ def without_variants(files: GenotypeFiles, gene: Gene, build: str) -> InputError
     )  # fmt: skip
 
 
+def carriers(
+    files: GenotypeFiles, contig: str, variants: Sequence[Variant]
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """`read_carried` of genotype files; those without the contig have no variant."""
+    panel = files.panels.get(contig)
+    keys = () if panel is None else panel.sites.keys()
+    n = 2 * len(files.individuals)
+    return read_carried(keys, lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n)
+
+
 def call_gene(files: GenotypeFiles, gene: Gene, build: str) -> tuple[StarCalls, list[str]]:
     """Star alleles of everybody, and which of the defining variants the files have."""
-    variants, n = gene.variants(build), 2 * len(files.individuals)
-    panel = files.panels.get(gene.contig)
-    keys = () if panel is None else panel.sites.keys()
-    carried, known = read_carried(
-        keys, lambda row: panel.haplotypes.read(row, row + 1)[0], variants, n
-    )
+    variants = gene.variants(build)
+    carried, known = carriers(files, gene.contig, variants)
     found = [
         f"{gene.contig}:{position}:{ref}:{alt}"
         for (position, ref, alt), there in zip(variants, known, strict=True) if there

@@ -8,14 +8,13 @@ import numpy as np
 
 from genoloom.disclosure import FEW
 from genoloom.errors import InputError
-from genoloom.formats.star_alleles import read_genes
 from genoloom.formats.tables import write_records, write_table
 from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, without_variants
 from genoloom.task_rows import StarRow
 from genoloom.treatment.cyp2c19 import total_variation
-from genoloom.treatment.star_alleles import COPY_NUMBER, UNMATCHED, Gene, StarCalls
+from genoloom.treatment.star_alleles import COPY_NUMBER, UNMATCHED, Gene, StarCalls, read_genes
 
 log = logging.getLogger(__name__)
 

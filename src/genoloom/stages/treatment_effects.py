@@ -5,19 +5,16 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.star_alleles import read_genes
 from genoloom.formats.tables import write_records
 from genoloom.medicine_config import TrialOptions
-from genoloom.panel import Panel
 from genoloom.panels.comparands import open_real
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
-from genoloom.panels.star_alleles import call_gene, without_variants
+from genoloom.panels.star_alleles import call_gene, carriers, without_variants
 from genoloom.task_rows import EffectRow
-from genoloom.treatment.cyp2c19 import CONTIG, GENE, VARIANTS, call_diplotypes, plant
+from genoloom.treatment.cyp2c19 import GENE, NAMES, VARIANTS, call_diplotypes, plant
+from genoloom.treatment.star_alleles import read_genes
 from genoloom.treatment.study import CONTROLS, REAL, Group, diplotype_rows, effect_rows
 from genoloom.treatment.warfarin import WarfarinGenotypes
 
@@ -77,15 +74,15 @@ def treatment_effects(
                 groups[role], known[role] = read_planted(own, options.modifier)
             else:
                 groups[role], known[role] = read_group(own, build)
-    rows = effect_rows(**_roles(groups), options=options, seed=seed)
-    rows += diplotype_rows(**_roles(groups))
+    rows = effect_rows(**groups, options=options, seed=seed)
+    rows += diplotype_rows(**groups)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_records(out, EffectRow, rows)
     if summary is not None:
         counts = Counter(groups["synthetic"].diplotypes.phenotype)
         total = len(groups["synthetic"].diplotypes)
         content = {
-            "gene": "CYP2C9, VKORC1" if warfarin else None if options.modifier else GENE,
+            "gene": "CYP2C9, VKORC1" if warfarin else None if options.modifier else GENE.name,
             "build": build, "seed": seed,
             "options": options.model_dump(), "variants_found": known["synthetic"],
             "variants_lost": [name for name in known["train"] if name not in known["synthetic"]],
@@ -96,14 +93,6 @@ def treatment_effects(
     _say(rows)
 
 
-def _roles(groups: dict[str, Group]) -> dict[str, Group]:
-    return {
-        "train": groups["train"],
-        "holdout": groups["holdout"],
-        "synthetic": groups["synthetic"],
-    }
-
-
 def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     """The star alleles of everybody, and the defining variants that the files have.
 
@@ -112,28 +101,15 @@ def read_group(files: GenotypeFiles, build: str) -> tuple[Group, list[str]]:
     InputError
         There is none, or there are fewer than 100 individuals.
     """
-    n = require_individuals(files, FEWEST)
-    panel = files.panels.get(CONTIG)
-    rows = [] if panel is None else variant_rows(panel, build)
-    if not any(row is not None for row in rows):
-        first, last = (getattr(VARIANTS[i], build.lower()) for i in (0, -1))
-        raise InputError(
-            files.label, f"has no defining variant of {GENE}",
-            expected=f"contig {CONTIG}, {first} to {last} ({build})",
-            remedy="give a panel of the gene, and --build as it is",
-        )  # fmt: skip
-    carried = np.zeros((len(VARIANTS), 2 * n), dtype=bool)
-    for i, row in enumerate(rows):
-        if row is not None:
-            at, swapped = row
-            alleles = panel.haplotypes.read(at, at + 1)[0]
-            carried[i] = alleles == (0 if swapped else 1)
+    require_individuals(files, FEWEST)
+    carried, known = carriers(files, GENE.contig, VARIANTS[build])
+    if not known.any():
+        raise without_variants(files, GENE, build)
     if files.unphased:
         log.warning("%s: calls without phase are taken in the order of the file", files.label)
-    known = [row is not None for row in rows]
+    names = [name for name, there in zip(NAMES, known, strict=True) if there]
+    log.info("%s: %d of %d variants of %s", files.label, len(names), len(NAMES), GENE.name)
     called = call_diplotypes(carried, known)
-    names = [v.name for v, there in zip(VARIANTS, known, strict=True) if there]
-    log.info("%s: %d of %d variants of %s", files.label, len(names), len(VARIANTS), GENE)
     return Group(called, files.individuals.population), names
 
 
@@ -179,23 +155,6 @@ def read_planted(files: GenotypeFiles, modifier: str) -> tuple[Group, list[str]]
     alleles = panel.haplotypes.read(row, row + 1)[0]
     carried = alleles == (1 if straight in rows else 0)
     return Group(plant(carried), files.individuals.population), [modifier]
-
-
-def variant_rows(panel: Panel, build: str) -> list[tuple[int, bool] | None]:
-    """For each defining variant its row in the panel, and whether REF and ALT are exchanged."""
-    at: dict[tuple, int] = {}
-    for row, (position, ref, alt) in enumerate(panel.sites.keys()):
-        at.setdefault((position, ref.upper(), alt.upper()), row)
-    found: list[tuple[int, bool] | None] = []
-    for variant in VARIANTS:
-        position = getattr(variant, build.lower())
-        straight = at.get((position, variant.ref, variant.alt))
-        swapped = at.get((position, variant.alt, variant.ref))
-        if straight is not None:
-            found.append((straight, False))
-        else:
-            found.append(None if swapped is None else (swapped, True))
-    return found
 
 
 def _say(rows: list[EffectRow]) -> None:

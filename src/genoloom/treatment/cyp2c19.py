@@ -1,8 +1,7 @@
-"""Star alleles, diplotypes and metaboliser phenotypes of CYP2C19, from phased haplotypes.
+"""Star alleles, diplotypes and metaboliser phenotypes of CYP2C19 as the planted trial has them.
 
-Defining variants and functions come from the tables of pypgx 0.27.0 (Lee et al. 2022,
-doi:10.1371/journal.pone.0272129; MIT licence), which follow PharmVar and CPIC. Left out are
-structural alleles (*36, *37), which need copy numbers, *39, whose function is not known, and
+The package's table of star alleles (`genoloom.treatment.star_alleles`) lacks structural alleles
+(*36, *37), which need copy numbers. Left out of it are *39, whose function is not known, and
 rs3758581, which distinguishes *38 from *1: both are of normal function and count as *1 here.
 """
 
@@ -12,120 +11,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GENE, CONTIG = "CYP2C19", "10"
+from genoloom.treatment.star_alleles import BUILDS, UNMATCHED, read_genes
+
+GENE = read_genes()["CYP2C19"]
 REFERENCE = "*1"
-UNMATCHED = "unmatched"  # variants that no allele has together
 # Worst for the enzyme first: it decides where a haplotype fits several alleles.
 FUNCTIONS = ("no", "decreased", "increased", "uncertain", "normal")
+# rs-numbers of the defining variants, ascending
+NAMES = [
+    "rs12248560", "rs28399504", "rs367543002", "rs367543003", "rs55752064", "rs17882687",
+    "rs1564656981", "rs1564657013", "rs145328984", "rs1564660997", "rs118203756",
+    "rs1288601658", "rs12769205", "rs41291556", "rs72552267", "rs17884712", "rs58973490",
+    "rs140278421", "rs370803989", "rs4986893", "rs6413438", "rs4244285", "rs375781227",
+    "rs72558186", "rs138142612", "rs118203757", "rs113934938", "rs17879685", "rs56337013",
+    "rs192154563", "rs118203759", "rs55640102",
+]  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Variant:
-    """A defining variant: rs-number, positions (1-based) in both builds, alleles."""
-
-    name: str
-    grch37: int
-    grch38: int
-    ref: str
-    alt: str
-
-
-VARIANTS = tuple(
-    Variant(name, int(old), int(new), ref, alt)
-    for name, old, new, ref, alt in (
-        line.split()
-        for line in """\
-rs12248560 96521657 94761900 C T
-rs28399504 96522463 94762706 A G
-rs367543002 96522469 94762712 C T
-rs367543003 96522472 94762715 T C
-rs55752064 96522512 94762755 T C
-rs17882687 96522517 94762760 A C
-rs1564656981 96522545 94762788 A T
-rs1564657013 96522613 94762856 A G
-rs145328984 96534863 94775106 C T
-rs1564660997 96534878 94775121 C T
-rs118203756 96534917 94775160 G C
-rs1288601658 96534942 94775185 A G
-rs12769205 96535124 94775367 A G
-rs41291556 96535173 94775416 T C
-rs72552267 96535210 94775453 G A
-rs17884712 96535246 94775489 G A
-rs58973490 96535264 94775507 G A
-rs140278421 96540331 94780574 G C
-rs370803989 96540336 94780579 G A
-rs4986893 96540410 94780653 G A
-rs6413438 96541615 94781858 C T
-rs4244285 96541616 94781859 G A
-rs375781227 96541701 94781944 G A
-rs72558186 96541756 94781999 T A
-rs138142612 96602618 94842861 G A
-rs118203757 96602636 94842879 G A
-rs113934938 96602752 94842995 G A
-rs17879685 96609752 94849995 C T
-rs56337013 96612495 94852738 C T
-rs192154563 96612522 94852765 C T
-rs118203759 96612542 94852785 C G
-rs55640102 96612671 94852914 A C
-""".splitlines()
-    )
-)
-NAMES = [variant.name for variant in VARIANTS]
-
-# allele: function, defining variants
+_DEFINED = [own for own in GENE.alleles if own.name not in (REFERENCE, "*38", "*39")]
+VARIANTS = {build: sorted(set().union(*(own.core[build] for own in _DEFINED))) for build in BUILDS}
+# rows of the variants that define an allele
 ALLELES = {
-    allele: (function, tuple(variants))
-    for allele, function, *variants in (
-        line.split()
-        for line in """\
-*2 no rs12769205 rs4244285
-*3 no rs4986893
-*4 no rs28399504
-*5 no rs56337013
-*6 no rs72552267
-*7 no rs72558186
-*8 no rs41291556
-*9 decreased rs17884712
-*10 decreased rs6413438
-*11 normal rs58973490
-*12 uncertain rs55640102
-*13 normal rs17879685
-*14 uncertain rs55752064
-*15 normal rs17882687
-*16 decreased rs192154563
-*17 increased rs12248560
-*18 normal rs138142612
-*19 decreased rs1564657013
-*22 no rs140278421
-*23 uncertain rs118203756
-*24 no rs118203757
-*25 decreased rs118203759
-*26 decreased rs375781227
-*28 normal rs17882687 rs113934938
-*29 uncertain rs1564656981
-*30 uncertain rs145328984
-*31 uncertain rs1564660997
-*32 uncertain rs1288601658
-*33 uncertain rs370803989
-*34 uncertain rs367543002 rs367543003
-*35 no rs12769205
-""".splitlines()
-    )
+    own.name: frozenset(map(VARIANTS["GRCh37"].index, own.core["GRCh37"])) for own in _DEFINED
 }
-FUNCTION = {REFERENCE: "normal"} | {allele: function for allele, (function, _) in ALLELES.items()}
-
-# CPIC's terms, by the functions of both haplotypes; with an uncertain one: indeterminate
+FUNCTION = {own.name: own.function.split()[0].lower() for own in GENE.alleles}
+# CPIC's terms, by the functions of both haplotypes
 PHENOTYPES = {
-    frozenset(("no",)): "poor metabolizer",
-    frozenset(("no", "decreased")): "likely poor metabolizer",
-    frozenset(("no", "normal")): "intermediate metabolizer",
-    frozenset(("no", "increased")): "intermediate metabolizer",
-    frozenset(("decreased",)): "likely intermediate metabolizer",
-    frozenset(("decreased", "normal")): "likely intermediate metabolizer",
-    frozenset(("decreased", "increased")): "likely intermediate metabolizer",
-    frozenset(("normal",)): "normal metabolizer",
-    frozenset(("normal", "increased")): "rapid metabolizer",
-    frozenset(("increased",)): "ultrarapid metabolizer",
+    frozenset(function.split()[0].lower() for function in pair): phenotype.lower()
+    for pair, phenotype in GENE.phenotypes.items()
 }
 INDETERMINATE = "indeterminate"
 
@@ -199,14 +111,14 @@ def call_diplotypes(carried: np.ndarray, known: Sequence[bool]) -> Diplotypes:
 
     Parameters
     ----------
-    carried : ndarray of bool, shape (len(VARIANTS), n_haplotypes)
-    known : sequence of bool, length len(VARIANTS)
+    carried : ndarray of bool, shape (len(NAMES), n_haplotypes)
+        Whether haplotypes have the variants of a build in `VARIANTS`.
+    known : sequence of bool, length len(NAMES)
         The panel has the variant. Definitions go without those that it lacks.
     """
-    at = {name: i for i, name in enumerate(NAMES)}
     definitions = {}
-    for allele, (_, variants) in ALLELES.items():
-        rows = frozenset(at[name] for name in variants if known[at[name]])
+    for allele, variants in ALLELES.items():
+        rows = frozenset(row for row in variants if known[row])
         if rows and rows not in definitions.values():
             definitions[allele] = rows
     cache: dict[bytes, tuple[str, str]] = {}

@@ -14,24 +14,22 @@ from genoloom.formats.tables import read_table
 from genoloom.panel import Individuals
 from genoloom.panels.genotypes import read_genotypes
 from genoloom.stages.treatment_effects import read_group, read_planted
-from genoloom.treatment.cyp2c19 import VARIANTS
+from genoloom.treatment.cyp2c19 import NAMES, VARIANTS
 
 N = 120
 CARRIED = {"rs12248560": 0.25, "rs12769205": 0.2, "rs4244285": 0.2}
 
 
-def write(folder, name, rng, build="grch37", n=N, swap=False, lost=()):
+def write(folder, name, rng, build="GRCh37", n=N, swap=False, lost=()):
     """Individuals with *2 and *17, one variant of *2 with swapped alleles if `swap`."""
-    chosen = sorted((v for v in VARIANTS if v.name in CARRIED), key=lambda v: getattr(v, build))
-    chosen = [v for v in chosen if v.name not in lost]
+    chosen = [rs for rs in NAMES if rs in CARRIED and rs not in lost]
+    variants = [VARIANTS[build][NAMES.index(rs)] for rs in chosen]
     source = rng.random(2 * n)
     two = source < CARRIED["rs4244285"]
     many = ~two & (source < CARRIED["rs4244285"] + CARRIED["rs12248560"])
-    rows = [many if v.name == "rs12248560" else two for v in chosen]
+    rows = [many if rs == "rs12248560" else two for rs in chosen]
     sites = make_sites(len(chosen))
-    sites.position[:] = [getattr(v, build) for v in chosen]
-    sites.ref[:] = [v.ref for v in chosen]
-    sites.alt[:] = [v.alt for v in chosen]
+    sites.position[:], sites.ref[:], sites.alt[:] = zip(*variants, strict=True)
     alleles = np.array(rows).astype(np.int8)
     if swap:
         alleles[-1] = 1 - alleles[-1]
@@ -89,8 +87,8 @@ def test_table_and_summary(files, tmp_path):
 
 
 def test_a_planted_modifier(files, tmp_path):
-    variant = next(v for v in VARIANTS if v.name == "rs12769205")
-    name = f"10:{variant.grch37}:{variant.ref}:{variant.alt}"
+    position, ref, alt = VARIANTS["GRCh37"][NAMES.index("rs12769205")]
+    name = f"10:{position}:{ref}:{alt}"
     more = ["--modifier", name, "--summary", tmp_path / "s.json"]
     value = {
         (r["data"], r["learner"], r["metric"], r["group"]): r["value"]
@@ -103,7 +101,7 @@ def test_a_planted_modifier(files, tmp_path):
     assert not {"phenotype_tv", "unmatched_haplotypes"} & metrics
     summary = json.loads((tmp_path / "s.json").read_text())
     assert (summary["gene"], summary["variants_found"]) == (None, [name])
-    swapped = f"10:{variant.grch37}:{variant.alt}:{variant.ref}"
+    swapped = f"10:{position}:{alt}:{ref}"
     genotypes = read_genotypes("x", [files["train"]], tmp_path / "scratch")
     straight, other = (read_planted(genotypes, text)[0].diplotypes for text in (name, swapped))
     assert straight.names != other.names
@@ -112,7 +110,7 @@ def test_a_planted_modifier(files, tmp_path):
 
 def test_swapped_and_lost_variants_of_the_other_build(tmp_path):
     def read(name, **more):
-        path = write(tmp_path, name, np.random.default_rng(9), build="grch38", **more)
+        path = write(tmp_path, name, np.random.default_rng(9), build="GRCh38", **more)
         return read_group(read_genotypes(name, [path], tmp_path / "scratch"), "GRCh38")
 
     plain, names = read("plain")

@@ -5,10 +5,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from genoloom.formats.star_alleles import read_genes
 from genoloom.medicine_config import TrialOptions
 from genoloom.treatment.sandbox import draw_covariates, run_trial
-from genoloom.treatment.star_alleles import call_star_alleles
+from genoloom.treatment.star_alleles import call_star_alleles, read_genes
 from genoloom.treatment.study import Group, diplotype_rows, effect_rows
 from genoloom.treatment.warfarin import (
     FIXED,
