@@ -33,9 +33,9 @@ from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, Tr
 from genoloom.models.load import load_generator
 from genoloom.panel import Panel, Sites, allele_counts, genetic_positions
 from genoloom.panels.comparands import open_comparands
-from genoloom.privacy import audit as attacks
 from genoloom.privacy.attack_ids import SPLIT_ROWS, WORST_ROWS, AttackId, Measure
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.rows import AttackRow, PrivateAttackRow
 from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed, row_seeds
@@ -364,7 +364,7 @@ def attack(
     """The rows of the audit over all individuals, by attack; `known` are shadow models."""
     data = AuditData(individuals, *window_sizes(options))
     data.add(synthetic, real, genetic_positions(real.sites))
-    found = attacks.audit(
+    auditor = Auditor(
         data,
         "synthetic",
         verdicts.Role.GENERATOR,
@@ -373,7 +373,7 @@ def attack(
         seed,
         **known,
     )
-    return {row.attack: row for row in found.rows if row.population == ALL}
+    return {row.attack: row for row in auditor.audit().rows if row.population == ALL}
 
 
 def write_panel(panel: Panel, prefix: Path) -> None:

@@ -1,7 +1,9 @@
-"""The rows of an audit: every attack judged, and the tests for copies and kinship."""
+"""The audit: what synthetic haplotypes reveal about the training individuals, next to the same for
+held-out individuals. Every attack judged, and the tests for copies and kinship.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isnan, nan
 
 import numpy as np
@@ -35,13 +37,49 @@ MAX_LOSS = 0.05
 UNSEEN = f"copies of {FEW_COPIES:.0%} of the training individuals would not be seen"
 
 
+@dataclass(frozen=True)
+class Audit:
+    """Rows of the private table and of the private table of individuals; `not_comparable` are
+    reasons why nothing that passes says anything.
+    """
+
+    rows: list[PrivateAttackRow]
+    individuals: list[ExposureRow]
+    not_comparable: list[str]
+
+
 class Auditor:
     """Judges the scores of one audit.
 
     An attack passes when the upper bound of its AUC is at most `max_auc`, fails when its lower
     bound is above it, and is weak between. What could not have failed is `not run`. Where the model
-    was made from public individuals (`basis.public`), the worst attack and the excess also pass
-    within chance: no leak is possible, and none is seen.
+    was made from public individuals, the worst attack and the excess also pass within chance: no
+    leak is possible, and none is seen.
+
+    Parameters
+    ----------
+    name : str
+    role : Role
+        Of the rows: what was audited.
+    resamples : int
+        Bootstrap samples, and shuffles of who trained.
+    max_auc : float
+        Largest AUC that passes.
+    relatives : ndarray of bool, shape (n_individuals,), optional
+        Held-out individuals with a relative among the training individuals.
+    phased : bool
+        Whether phase is known. Without it, what needs it is `not run`, and so is an audit that
+        would pass.
+    shadows : sequence of Shadow
+        For the attacker who has trained shadow models; without, the row is `not run`.
+    max_excess : float
+        Largest AUC beyond the unavoidable one that passes.
+    training : int, optional
+        Individuals that the model was trained on; those compared when not given.
+    unmatched : float
+        Share of the sites of the synthetic data that are not in the comparison.
+    public : bool
+        The model was made from public individuals.
     """
 
     def __init__(
@@ -56,18 +94,15 @@ class Auditor:
         phased: bool = True,
         shadows: Sequence[Shadow] = (),
         max_excess: float = 0.03,
-        basis: LeakBasis | None = None,
+        training: int | None = None,
         unmatched: float = 0.0,
+        public: bool = False,
     ):
         self.data, self.max_auc, self.relatives, self.phased = data, max_auc, relatives, phased
         self.of = {"generator": name, "role": role}
         individuals = data.individuals
-        self.max_excess, self.basis = (
-            max_excess,
-            basis or LeakBasis(data.effective_sites, individuals.n, individuals.n),
-        )
-        self.n = individuals.n
-        self.seed = seed
+        self.n, self.seed, self.max_excess = individuals.n, seed, max_excess
+        self.basis = LeakBasis(data.effective_sites, training or self.n, self.n, public)
         self.frequencies = np.concatenate(list(data.frequencies.values()), axis=1)
         self.not_comparable = reasons_against(data.frequencies, unmatched)
         self.population = individuals.population[
@@ -106,7 +141,33 @@ class Auditor:
     def _runs(self, scored: Scored) -> bool:
         return self.phased or not scored.attack.needs_phase
 
-    def rows(self) -> list[PrivateAttackRow]:
+    def audit(
+        self,
+        model_scores: dict[AttackId, np.ndarray] | None = None,
+        untried: str = "",
+        ids: Sequence[str] | None = None,
+    ) -> Audit:
+        """Judge what was collected.
+
+        Parameters
+        ----------
+        model_scores : dict, optional
+            Scores of individuals by attacks that need the model, NaN for individuals who were not
+            scored.
+        untried : str
+            Why there are no shadow models: the note of that row.
+        ids : sequence of str, optional
+            Of the real individuals compared, held-out individuals first; their numbers when not
+            given.
+        """
+        rows = self._rows() + self._model_rows(model_scores or {})
+        if Scored(AttackId.SHADOWS) not in self.attackers:
+            # an attack that was not run neither passes nor fails the audit: whether it must be run
+            # is for the release to say
+            rows.append(self._not_run_row(Scored(AttackId.SHADOWS), untried))
+        return Audit(rows, self._individuals(ids or range(2 * self.n)), self.not_comparable)
+
+    def _rows(self) -> list[PrivateAttackRow]:
         """All rows; the last one is the worst of them, and its verdict that of the audit."""
         judged = self._attack_rows(self.scores | self.attackers)
         strongest = next(row for row in judged if row.attack is AttackId.WORST)
@@ -130,7 +191,7 @@ class Auditor:
             *self.by_haplotype,
             *(Scored(attack) for attack in AttackId if attack not in scored),
         ]
-        others += [self.not_run_row(attack) for attack in skipped if not self._runs(attack)]
+        others += [self._not_run_row(attack) for attack in skipped if not self._runs(attack)]
         rows += others
         deciding += [row.verdict for row in others] + [parts[1].verdict]
         rows += [self._loss_row(), *(self._relative_rows() if self.phased else [])]
@@ -142,31 +203,16 @@ class Auditor:
         """
         rows = []
         by_population: dict[Scored, list[tuple[float, np.ndarray, np.ndarray]]] = {}
-        for group, inside in {
-            ALL: self.everybody,
-            **self.groups(),
-            DECILE: self._isolated(),
-        }.items():
-            aucs = {
-                attack: self.resampling.aucs(values, inside) for attack, values in scores.items()
-            }
-            rates = {
-                attack: self.resampling.true_positive_rates(values, inside)
-                for attack, values in scores.items()
-            }
-            rows += [
-                self._auc_row(attack, group, inside, aucs[attack], rates[attack])
-                for attack in scores
-            ]
+        groups = {ALL: self.everybody, **self.groups(), DECILE: self._isolated()}
+        for group, inside in groups.items():
+            found = {attack: self._both(values, inside) for attack, values in scores.items()}
+            rows += [self._auc_row(attack, group, inside, *both) for attack, both in found.items()]
             if group == ALL:
-                rows.append(
-                    self._worst_row(
-                        AttackId.WORST, list(aucs.values()), list(rates.values()), CHANCE_LEVEL
-                    )
-                )
+                aucs, rates = map(list, zip(*found.values(), strict=True))
+                rows.append(self._worst_row(AttackId.WORST, aucs, rates, CHANCE_LEVEL))
             elif group != DECILE:
-                for attack, found in aucs.items():
-                    by_population.setdefault(attack, []).append(found)
+                for attack, (aucs, _) in found.items():
+                    by_population.setdefault(attack, []).append(aucs)
         if by_population:
             [strongest] = [row for row in rows if row.attack is AttackId.WORST]
             alone = strongest.verdict is not Verdict.FAIL
@@ -318,7 +364,7 @@ class Auditor:
         cells = {"n": self.n, "value": float(value), "measure": measure, "verdict": verdict}
         return PrivateAttackRow(**self.of, **scored._asdict(), **cells | more)
 
-    def not_run_row(self, scored: Scored, note: str = "") -> PrivateAttackRow:
+    def _not_run_row(self, scored: Scored, note: str = "") -> PrivateAttackRow:
         """The row of an attack that was not run, and why."""
         return self._row(scored, Measure.NONE, nan, Verdict.NOT_RUN, note=note)
 
@@ -410,7 +456,7 @@ class Auditor:
         children = np.concatenate([given[0] + given[0][mates], given[1] + given[0][mates]])
         replayed = Scored(AttackId.KINSHIP_REPLAY_CHILDREN)
         rows = [
-            self.not_run_row(replayed, "individuals are haploid")
+            self._not_run_row(replayed, "individuals are haploid")
             if self.data.haploid.any()
             else self._auc_row(replayed, ALL, self.everybody, *self._both(children, self.everybody))
         ]
@@ -431,7 +477,7 @@ class Auditor:
             scores, inside
         )
 
-    def model_rows(self, model_scores: dict[AttackId, np.ndarray]) -> list[PrivateAttackRow]:
+    def _model_rows(self, model_scores: dict[AttackId, np.ndarray]) -> list[PrivateAttackRow]:
         """Attacks that need the model file: they say what giving it away would reveal, and do not
         count for the data.
         """
@@ -445,7 +491,7 @@ class Auditor:
             )
         return rows
 
-    def individuals(self, ids: Sequence[str]) -> list[ExposureRow]:
+    def _individuals(self, ids: Sequence[str]) -> list[ExposureRow]:
         """Who is exposed, and how much, next to held-out individuals."""
         nearest = self.data.attack(Kinship).squared.min(axis=1)
         return exposure_rows(self.scores, self.odds, self.population, ids, self.n, nearest)

@@ -26,8 +26,8 @@ from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.panel import Panel, genetic_positions
 from genoloom.panels.comparands import Comparands
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import audit as judge
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.excess import LeakBasis
 from genoloom.privacy.rows import AttackRow, ExposureRow, PrivateAttackRow, public_rows
 from genoloom.privacy_config import AuditOptions
@@ -116,23 +116,25 @@ def audit(
     else:
         tried = make_shadows(plan.number, work)
     training = comparands.roles.count("train")
-    found = judge(
+    auditor = Auditor(
         data,
         name,
         role or (Role.BASELINE if name in BASELINES else Role.GENERATOR),
         options.bootstrap,
         options.max_auc,
         seed,
-        model_scores=_model_scores(loaded.generators, comparands.pairs, individuals, seed),
         relatives=_relatives(real, comparands.roles, individuals),
         phased=comparands.phased,
         shadows=tried,
-        untried=plan.reason,
         max_excess=options.max_excess,
         training=training,
         unmatched=comparands.unmatched,
         public=loaded.public,
-        ids=[real.individuals.id[i] for i in individuals.real_individuals],
+    )
+    found = auditor.audit(
+        _model_scores(loaded.generators, comparands.pairs, individuals, seed),
+        plan.reason,
+        [real.individuals.id[i] for i in individuals.real_individuals],
     )
     for reason in found.not_comparable:
         log.warning("%s: cannot pass: %s", name, reason)

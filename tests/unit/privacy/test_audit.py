@@ -7,7 +7,6 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId, Scored
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
 from genoloom.privacy.auditor import DECILE, Auditor
 from genoloom.privacy.copies import NEIGHBOURS, Neighbours, near_copies, one_sidedness
@@ -28,14 +27,15 @@ def population():
     return alleles[:, : 2 * N], alleles[:, 2 * N :]
 
 
-def measure(synthetic, real, populations=("POP",), n=N, **more):
+def measure(synthetic, real, populations=("POP",), n=N, model_scores=None, **more):
     panel, real_panel = make_panel(synthetic, populations), make_panel(real, populations)
     individuals = compare(
         panel.individuals, real_panel.individuals, ["holdout"] * n + ["train"] * n, 0, seed=1
     )
     data = AuditData(individuals, [50, 100], [20])
     data.add(panel, real_panel, real_panel.sites.cm)
-    found = audit(data, "synthetic", "generator", 400, 0.6, seed=1, **more)
+    auditor = Auditor(data, "synthetic", "generator", 400, 0.6, seed=1, **more)
+    found = auditor.audit(model_scores)
     return {row.name: row for row in found.rows if row.population == "all"}, found
 
 

@@ -5,8 +5,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.comparable import correlation, reasons_against
 from genoloom.validation.cohorts import compare
 
@@ -61,7 +61,7 @@ def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
     )
     data = AuditData(individuals, [50], [20])
     data.add(panel, real_panel, real_panel.sites.cm)
-    found = audit(
+    found = Auditor(
         data,
         "synthetic",
         "generator",
@@ -69,7 +69,7 @@ def test_an_audit_of_what_is_not_comparable_does_not_pass(change):
         0.9,
         seed=1,
         unmatched=0.2 if change == "unmatched" else 0.0,
-    )
+    ).audit()
     rows = {row.attack: row for row in found.rows if row.population == "all"}
     assert rows[AttackId.COMPARABLE].verdict == ("pass" if change == "none" else "not run")
     assert bool(found.not_comparable) == (change != "none")

@@ -7,8 +7,8 @@ import pytest
 from helpers import founder_mosaic, make_panel
 
 from genoloom.privacy.attack_ids import AttackId, Measure
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.excess import LeakBasis, split_rows
 from genoloom.privacy.leak_budget import unavoidable
 from genoloom.privacy.rows import PrivateAttackRow
@@ -95,7 +95,7 @@ def test_an_audit_tells_excess_from_what_is_unavoidable(copied, verdicts):
     )
     data = AuditData(individuals, [100], [20])
     data.add(synthetic, real, real.sites.cm)
-    found = audit(data, "x", "generator", 400, 0.6, 1, max_excess=0.03, training=n)
+    found = Auditor(data, "x", "generator", 400, 0.6, 1, max_excess=0.03, training=n).audit()
     rows = {row.attack: row for row in found.rows if row.population == "all"}
     reference = rows[AttackId.UNAVOIDABLE].value
     assert reference == pytest.approx(unavoidable(data.effective_sites, n, n, n).auc)

@@ -16,8 +16,8 @@ from genoloom.config import SplitOptions, ValidateOptions
 from genoloom.errors import InputError
 from genoloom.formats.tables import format_cell, read_exact_records, write_table
 from genoloom.privacy.attack_ids import AttackId, Measure
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.gate import (
     LOOSER,
     THRESHOLDS,
@@ -163,7 +163,7 @@ def test_no_option_of_the_audit_turns_a_gate_that_fails_into_a_pass(leaking, see
     )
     data = AuditData(individuals, windows, haplotype_windows)
     data.add(synthetic, real, real.sites.position / 1e4)
-    rows = audit(data, "x", Role.GENERATOR, options.bootstrap, options.max_auc, seed).rows
+    rows = Auditor(data, "x", Role.GENERATOR, options.bootstrap, options.max_auc, seed).audit().rows
     found = privacy_reasons(rows, "x", individuals.n, release)
     found += option_reasons("audit", AuditOptions, options.model_dump(), release)
     assert found

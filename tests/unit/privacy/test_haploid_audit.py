@@ -12,8 +12,8 @@ from genoloom.audit_levels import COPY_LEVEL
 from genoloom.ploidy import Ploidy
 from genoloom.privacy.attack_ids import AttackId
 from genoloom.privacy.attacks import RAREST, Block, Kinship
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.measures import Resampling
 from genoloom.privacy.similarity import RareSharing, Similarities
 from genoloom.validation.cohorts import compare_by_ploidy
@@ -111,7 +111,7 @@ def test_an_audit_of_haploid_individuals(ploidy):
     assert individuals.n == n
     data = AuditData(individuals, [50], [20])
     data.add(fresh, real, real.sites.cm)
-    rows = audit(data, "synthetic", "generator", 199, 0.6, seed=1).rows
+    rows = Auditor(data, "synthetic", "generator", 199, 0.6, seed=1).audit().rows
     found = {row.attack: row for row in rows if row.population == "all"}
     assert found[AttackId.WORST].verdict is not Verdict.FAIL
     assert found[AttackId.WORST].value <= found[AttackId.WORST].reference
@@ -127,7 +127,7 @@ def test_an_audit_of_haploid_individuals(ploidy):
     copies = replace(fresh, haplotypes=real.take_individuals(slice(n, None)).haplotypes)
     data = AuditData(individuals, [50], [20])
     data.add(copies, real, real.sites.cm)
-    rows = audit(data, "synthetic", "generator", 199, 0.6, seed=1).rows
+    rows = Auditor(data, "synthetic", "generator", 199, 0.6, seed=1).audit().rows
     [worst] = [row for row in rows if row.attack is AttackId.WORST]
     assert worst.verdict is Verdict.FAIL
     assert worst.low > 0.6

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from genoloom.audit_levels import COPY_LEVEL, FEWEST_RESAMPLES, fewest_resamples
 from genoloom.errors import GenoLoomError
 from genoloom.privacy.attack_ids import MUST_PASS, AttackId
-from genoloom.privacy.audit import audit
 from genoloom.privacy.audit_data import AuditData
+from genoloom.privacy.auditor import Auditor
 from genoloom.privacy.copies import Neighbours, near_copies
 from genoloom.privacy.measures import Resampling
 from genoloom.privacy_config import AuditOptions
@@ -32,7 +32,9 @@ def judged(
     )
     data = AuditData(individuals, windows, haplotype_windows)
     data.add(panel, real_panel, real_panel.sites.cm)
-    found = audit(data, "synthetic", "generator", resamples, max_auc, seed=1, phased=phased)
+    found = Auditor(
+        data, "synthetic", "generator", resamples, max_auc, seed=1, phased=phased
+    ).audit()
     return {row.attack: row for row in found.rows if row.population == "all"}
 
 
