@@ -65,6 +65,12 @@ class DeclarationError(ValueError):
     """An array is not what its generator declares; the message says which and how."""
 
 
+def within(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose name begins so, under the rest of their names."""
+    own = {name: values for name, values in arrays.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): values for name, values in own.items()}
+
+
 class Declared:
     """The arrays of a model, against which a generator's declaration is held.
 

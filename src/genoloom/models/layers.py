@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.overrides import TorchFunctionMode
 
-from genoloom.declared import Declared
+from genoloom.declared import Declared, within
 from genoloom.faults import lacks_memory
 from genoloom.models.finite import LARGEST_WEIGHT
 from genoloom.training.optimisers import AdamW
@@ -65,12 +65,8 @@ class _NoRandomStart(TorchFunctionMode):
 
 def load_network(network: nn.Module, arrays: dict[str, np.ndarray], prefix: str) -> None:
     """Load the weights that `declare_network` declared into `network`."""
-    own = {
-        name.removeprefix(prefix): torch.from_numpy(v)
-        for name, v in arrays.items()
-        if name.startswith(prefix)
-    }
-    network.load_state_dict(own)
+    own = within(arrays, prefix)
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in own.items()})
 
 
 def network_arrays(network: nn.Module, prefix: str = "network.") -> dict[str, np.ndarray]:

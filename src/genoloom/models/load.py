@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from genoloom.declared import within
 from genoloom.formats.models import SitesDescription, declare_sites, load_model, unpack_sites
 from genoloom.models import haplotype, sequence
 from genoloom.models.haplotype.base import HaplotypeGenerator
@@ -31,12 +32,7 @@ def load_sequence_generator(path: Path) -> tuple[SequenceGenerator, dict, dict]:
     model = load_model(
         path, "sequences", sequence.generator_class, SequenceDescription, declare_shapes
     )
-    shapes = {
-        name.removeprefix("shapes."): values
-        for name, values in model.arrays.items()
-        if name.startswith("shapes.")
-    }
-    return model.generator, shapes, model.description
+    return model.generator, within(model.arrays, "shapes."), model.description
 
 
 def use_threads(threads: int) -> None:

@@ -1,6 +1,6 @@
 """What every haplotype generator can do, and what it is given to do it with."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field, create_model, model_validator
 
 from genoloom.config_section import Section
-from genoloom.declared import MOST_LABELS, Declared, Description, Name, Populations, Variants
+from genoloom.declared import MOST_LABELS, Description, Name, Populations, Variants
+from genoloom.models.generator import Generator
 from genoloom.panel import HaplotypeSource
 from genoloom.popgen.overlaps import Overlaps
 
@@ -82,19 +83,15 @@ def description_with(options: type[Section]) -> type[HaplotypeDescription]:
     return create_model("Described", __base__=HaplotypeDescription, options=(options, ...))
 
 
-class HaplotypeGenerator(ABC):
+class HaplotypeGenerator(Generator):
     """`fit` on training haplotypes, `sample` new ones; `log_likelihood` where the model has one."""
 
-    name: ClassVar[str]
-    description_class: ClassVar[type[HaplotypeDescription]]
-    has_likelihood: ClassVar[bool] = False
+    common_words = ("population_names", "n_variants")
     has_critic: ClassVar[bool] = False  # whether there is `critic_score`
     # whether there are `block_log_likelihood`, `switch_log_odds`, `impute`
     scores_blocks: ClassVar[bool] = False
     # whether a population may be -1, unknown, where likelihoods are asked for
     scores_unlabelled: ClassVar[bool] = False
-
-    options_class: ClassVar[type[Section]]
 
     population_names: list[str]
     n_variants: int
@@ -103,29 +100,10 @@ class HaplotypeGenerator(ABC):
     # populations of a cohort, and which of the model's represents each; given by who loads a model
     labels: Mapping[str, str] = {}
 
-    def __init__(self, options: Section):
-        self.options = options
-
     def _begin(self, data: TrainingHaplotypes) -> None:
         """Take over what every generator knows of its training data."""
         self.population_names = list(data.population_names)
         self.n_variants = data.haplotypes.n_variants
-
-    def _words(self) -> dict:
-        """What every generator says in the description of `state`."""
-        return {
-            "options": self.options.model_dump(),
-            "population_names": self.population_names,
-            "n_variants": self.n_variants,
-        }
-
-    @classmethod
-    def _described(cls, description: dict) -> Self:
-        """A generator with these words, and nothing that it has learned."""
-        generator = cls(cls.options_class(**description["options"]))
-        generator.population_names = description["population_names"]
-        generator.n_variants = description["n_variants"]
-        return generator
 
     @property
     def known_populations(self) -> dict[str, int]:
@@ -209,19 +187,3 @@ class HaplotypeGenerator(ABC):
         `genoloom.models.haplotype.imputation.Imputation`: missing calls filled in.
         """
         raise TypeError(f"generator '{self.name}' cannot fill in missing calls")
-
-    @abstractmethod
-    def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        """Arrays for the safetensors file and a JSON-ready description: all that `from_state`
-        needs.
-        """
-
-    @classmethod
-    @abstractmethod
-    def declare(cls, arrays: Declared, words: HaplotypeDescription) -> None:
-        """Declare every array of `state`, given the description as a `description_class`."""
-
-    @classmethod
-    @abstractmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "HaplotypeGenerator":
-        """The generator that `state` described."""

@@ -24,7 +24,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from genoloom.declared import Declared, Description, Variants
+from genoloom.declared import Declared, Description, Variants, within
 from genoloom.errors import InputError
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest, TrainingHaplotypes
 from genoloom.models.haplotype.transformer import (
@@ -240,11 +240,7 @@ class WindowedTransformer(HaplotypeGenerator):
             return generator
         for number, window in enumerate(windows):
             prefix, size = _prefix(number), window["n_sites"]
-            own = {
-                name.removeprefix(prefix): values
-                for name, values in arrays.items()
-                if name.startswith(prefix)
-            }
+            own = within(arrays, prefix)
             words = {**description, **window, "n_variants": size}
             generator.windows.append(Window(window["start"], window["first"], window["stop"]))
             generator.parts.append(

@@ -2,9 +2,7 @@
 below.
 """
 
-from importlib import import_module
-
-from genoloom.errors import InputError
+from genoloom.models import class_of
 
 GENERATORS = {
     "transformer": "transformer:TransformerGenerator",
@@ -16,11 +14,6 @@ BASELINES = ("markov", "context_mixing")
 SHARED = ("transformer",)  # several processes can train it, `genoloom.training.processes`
 
 
-def generator_class(name: str):
+def generator_class(name: str) -> type:
     """The class of the sequence generator `name`."""
-    if name not in GENERATORS:
-        raise InputError(
-            "generator", f"'{name}' is not known", expected=f"one of {', '.join(GENERATORS)}"
-        )
-    module, attribute = GENERATORS[name].split(":")
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+    return class_of(__name__, GENERATORS, name)

@@ -4,17 +4,17 @@ Bases are uint8: 0 A, 1 C, 2 G, 3 T, 4 anything else (N). Sequences of one set a
 of shape (n_sequences, max_length), padded with 4 on the right; `length` gives the true lengths.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from genoloom.config_section import Section
 from genoloom.declared import LONGEST_SEQUENCE, MOST_COUNTED, Declared, Description, Labels
 from genoloom.errors import InputError
 from genoloom.homology import hold_out
+from genoloom.models.generator import Generator
 from genoloom.seeds import derive_seed, row_seeds, row_uniforms
 from genoloom.sequences import SequenceSet
 
@@ -151,31 +151,14 @@ def declare_shapes(arrays: Declared, words: SequenceDescription) -> None:
     arrays.expect("shapes.count", "int64", n, low=1, high=MOST_COUNTED)
 
 
-class SequenceGenerator(ABC):
+class SequenceGenerator(Generator):
     """`fit` on training sequences, `sample` new ones; `log_likelihood` where the model has one."""
 
-    name: ClassVar[str]
-    description_class: ClassVar[type[SequenceDescription]]
-    has_likelihood: ClassVar[bool] = False
+    common_words = ("label_names",)
     heeds_guidance: ClassVar[bool] = False
     samples_infill: bool = False  # whether this one has `sample_infill`
-    options_class: ClassVar[type[Section]]
 
     label_names: list[str]
-
-    def __init__(self, options: Section):
-        self.options = options
-
-    def _words(self) -> dict:
-        """What every generator says in the description of `state`."""
-        return {"options": self.options.model_dump(), "label_names": self.label_names}
-
-    @classmethod
-    def _described(cls, description: dict) -> Self:
-        """A generator with these words, and nothing that it has learned."""
-        generator = cls(cls.options_class(**description["options"]))
-        generator.label_names = description["label_names"]
-        return generator
 
     @property
     def label_choices(self) -> list[str]:
@@ -237,22 +220,6 @@ class SequenceGenerator(ABC):
         log_probability : ndarray, float64, shape (n,)
         """
         raise TypeError(f"generator '{self.name}' does not sample between two sides")
-
-    @abstractmethod
-    def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        """Arrays for the safetensors file and a JSON-ready description: all that `from_state`
-        needs.
-        """
-
-    @classmethod
-    @abstractmethod
-    def declare(cls, arrays: Declared, words: SequenceDescription) -> None:
-        """Declare every array of `state`, given the description as a `description_class`."""
-
-    @classmethod
-    @abstractmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "SequenceGenerator":
-        """The generator that `state` described."""
 
 
 def check_label(generator: SequenceGenerator, label: str) -> None:

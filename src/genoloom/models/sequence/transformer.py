@@ -38,7 +38,7 @@ import torch
 from pydantic import Field
 from scipy.special import log_softmax
 
-from genoloom.declared import LONGEST_SEQUENCE, Declared
+from genoloom.declared import LONGEST_SEQUENCE, Declared, within
 from genoloom.models.finite import refuse_non_finite
 from genoloom.models.layers import declare_network, load_network, network_arrays
 from genoloom.models.sequence import fill_in_the_middle
@@ -350,14 +350,7 @@ class TransformerGenerator(SequenceGenerator):
         generator._build()
         load_network(generator.model, arrays, "network.")
         generator.model.eval()
-        classifier = {
-            k.removeprefix("classifier."): v
-            for k, v in arrays.items()
-            if k.startswith("classifier.")
-        }
-        generator.classifier = (
-            LabelClassifier.from_state(classifier, description["classifier"])
-            if classifier
-            else None
-        )
+        if classifier := within(arrays, "classifier."):
+            words = description["classifier"]
+            generator.classifier = LabelClassifier.from_state(classifier, words)
         return generator
