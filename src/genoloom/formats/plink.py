@@ -18,6 +18,7 @@ from genoloom.panel import HaplotypeView, Individuals, Panel, Sites
 from genoloom.ploidy import Ploidy
 
 SUFFIXES = (".pgen", ".bed")
+BLOCK = 1024  # variants read at a time
 
 
 def open_plink(path: str | Path) -> tuple[list[Panel], int]:
@@ -66,12 +67,11 @@ def open_plink(path: str | Path) -> tuple[list[Panel], int]:
     return panels, _count_unphased(haplotypes)
 
 
-def _count_unphased(haplotypes: PgenHaplotypes, block: int = 1024) -> int:
+def _count_unphased(haplotypes: PgenHaplotypes) -> int:
     count = 0
-    for start in range(0, haplotypes.n_variants, block):
-        alleles, phased = haplotypes.read_with_phase(
-            start, min(start + block, haplotypes.n_variants)
-        )
+    for start in range(0, haplotypes.n_variants, BLOCK):
+        stop = min(start + BLOCK, haplotypes.n_variants)
+        alleles, phased = haplotypes.read_with_phase(start, stop)
         count += int(((alleles[:, 0::2] != alleles[:, 1::2]) & ~phased).sum())
     return count
 

@@ -10,15 +10,16 @@ from genoloom.formats.fasta_index import find_index
 from genoloom.formats.names import other_contig_name
 from genoloom.formats.text import AGAIN, MAX_SEQUENCE, byte_lines
 
+HEAD_BYTES = 1 << 22
 IUPAC = {
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
     "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
 }  # fmt: skip
 
 
-def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
+def check_fasta_text(path: str | Path) -> None:
     """Refuse a FASTA whose sequence lines hold white space or foreign characters, within its first
-    `head_bytes`.
+    `HEAD_BYTES`.
 
     htslib counts such characters as bases, so that every later coordinate would be wrong.
 
@@ -30,7 +31,7 @@ def check_fasta_text(path: str | Path, head_bytes: int = 1 << 22) -> None:
     size = 0
     for number, line in byte_lines(path, MAX_SEQUENCE):
         size += len(line) + 1
-        if size > head_bytes:
+        if size > HEAD_BYTES:
             return
         if not line or line.startswith(b">") or line.isalpha():
             continue

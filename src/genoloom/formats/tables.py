@@ -191,7 +191,7 @@ def read_records(path: str | Path, record: type, remedy: str = "") -> list:
     return [_record(row, record) for row in read_table(path, required(record), remedy)]
 
 
-def read_exact_records(path: str | Path, record: type, remedy: str = "") -> list:
+def read_exact_records(path: str | Path, record: type) -> list:
     """The same of a table that must be just what `write_records` writes: for whoever judges by it.
 
     Raises
@@ -199,14 +199,14 @@ def read_exact_records(path: str | Path, record: type, remedy: str = "") -> list
     InputError
         As `read_records` and `read_exact_table`.
     """
-    return [_record(row, record) for row in read_exact_table(path, columns(record), remedy)]
+    return [_record(row, record) for row in read_exact_table(path, columns(record))]
 
 
 def _record(row: Row, record: type) -> object:
     return record(**{f.name: row.cell(f.name, f.type) for f in fields(record) if f.name in row})
 
 
-def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> list[Row]:
+def read_exact_table(path: str | Path, columns: list[str]) -> list[Row]:
     """Rows of a table that must be just what `write_table` writes: for whoever judges by it.
 
     Raises
@@ -214,13 +214,11 @@ def read_exact_table(path: str | Path, columns: list[str], remedy: str = "") -> 
     InputError
         As `read_table`; or there are other columns, no rows, or a cell that cannot be printed.
     """
-    rows = read_table(path, columns, remedy)
+    rows = read_table(path, columns)
     if not rows or list(rows[0]) != columns:
         found = "has other columns" if rows else "has no rows"
-        raise InputError(path, found, expected=f"the columns {', '.join(columns)}", remedy=remedy)
+        raise InputError(path, found, expected=f"the columns {', '.join(columns)}")
     for row in rows:
         if not all(cell.isprintable() for cell in row.values()):
-            raise InputError(
-                path, f"line {row.line}: a cell holds what cannot be printed", remedy=remedy
-            )
+            raise InputError(path, f"line {row.line}: a cell holds what cannot be printed")
     return rows

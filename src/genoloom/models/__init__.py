@@ -1,3 +1,5 @@
+"""Generators, and what they share."""
+
 from importlib import import_module
 
 from genoloom.errors import InputError

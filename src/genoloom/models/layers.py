@@ -22,15 +22,20 @@ from genoloom.training.processes import sum_gradients
 
 log = logging.getLogger(__name__)
 
+# shares of the steps, and of the peak learning rate
+WARMUP, LEAST_RATE = 0.05, 0.02
+LARGEST_GRADIENT = 1.0  # norm
+ROTARY_BASE = 1000.0
 
-def cosine_schedule(fraction: float, warmup: float = 0.05, floor: float = 0.02) -> float:
+
+def cosine_schedule(fraction: float) -> float:
     """Share of the peak learning rate after `fraction` (in [0, 1)) of the steps: linear rise,
-    cosine fall to `floor`.
+    cosine fall to `LEAST_RATE`.
     """
-    if fraction < warmup:
-        return (fraction + 1e-3) / (warmup + 1e-3)
-    progress = (fraction - warmup) / (1 - warmup)
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+    if fraction < WARMUP:
+        return (fraction + 1e-3) / (WARMUP + 1e-3)
+    progress = (fraction - WARMUP) / (1 - WARMUP)
+    return LEAST_RATE + (1 - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def declare_network(arrays: Declared, prefix: str, build: Callable[[], nn.Module]) -> None:
@@ -136,11 +141,9 @@ class AveragedTraining:
         weight_decay: float = 0.05,
         betas: tuple[float, float] = (0.9, 0.98),
         decay: float = 0.995,
-        clip: float = 1.0,
     ):
-        self.model = model
+        self.model, self.learning_rate = model, learning_rate
         self.average = exponential_average(model, decay)
-        self.learning_rate, self.clip = learning_rate, clip
         self.optimiser = adamw(model, learning_rate, weight_decay, betas)
 
     def descend(self, loss: torch.Tensor, fraction: float) -> float:
@@ -202,7 +205,7 @@ class AveragedTraining:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * cosine_schedule(fraction) * group["rate"]
         total = sum_gradients(self.model.parameters(), loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
         self.optimiser.step()
         self.average.update_parameters(self.model)
         return total
@@ -228,14 +231,14 @@ class AveragedTraining:
         self.average.module.load_state_dict(snapshot)
 
 
-def rotary_table(length: int, head_width: int, base: float = 1000.0) -> torch.Tensor:
+def rotary_table(length: int, head_width: int) -> torch.Tensor:
     """Cosines and sines of rotary positions, float32, shape (2, length, head_width / 2).
 
     Su et al. 2021, arXiv:2104.09864: scores depend on the distance of two tokens, not on their
     places.
     """
     # on the CPU also where arrays are only declared, as above
-    frequency = base ** (-torch.arange(0, head_width, 2, device="cpu") / head_width)
+    frequency = ROTARY_BASE ** (-torch.arange(0, head_width, 2, device="cpu") / head_width)
     angle = torch.arange(length, device="cpu")[:, None] * frequency[None, :]
     return torch.stack([angle.cos(), angle.sin()])
 
@@ -253,10 +256,8 @@ class KeyValueCache:
     Concatenating instead copies the whole past for every token.
     """
 
-    def __init__(
-        self, layers: int, rows: int, heads: int, capacity: int, head_width: int, device="cpu"
-    ):
-        self.keys = torch.zeros(layers, rows, heads, capacity, head_width, device=device)
+    def __init__(self, layers: int, rows: int, heads: int, capacity: int, head_width: int):
+        self.keys = torch.zeros(layers, rows, heads, capacity, head_width)
         self.values = torch.zeros_like(self.keys)
         self.length = 0
 
@@ -309,12 +310,12 @@ class Attention(nn.Module):
 class TransformerLayer(nn.Module):
     """Attention and a two-layer perceptron, each after a norm and next to a skip connection."""
 
-    def __init__(self, width: int, heads: int, dropout: float, expansion: int = 4):
+    def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.mlp = nn.Sequential(
-            nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
         self.drop = nn.Dropout(dropout)
 

@@ -41,17 +41,17 @@ class Examined(NamedTuple):
     ploidy: Ploidy
 
 
-def examine(*, most_calls: int = MOST_CALLS, **inputs) -> Examined:
+def examine(**inputs) -> Examined:
     """Raise what `prepare` would raise for the same input, and write nothing.
+
+    Records are looked at until they have `MOST_CALLS` genotypes together, at least a thousand;
+    then, where the file has an index, as many from the middle of the contig on: chromosome X
+    begins with what men have twice.
 
     Parameters
     ----------
     **inputs
         Of `open_preparation`.
-    most_calls : int
-        Records are looked at until they have this many genotypes together, at least a thousand;
-        then, where the file has an index, as many from the middle of the contig on: chromosome X
-        begins with what men have twice.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def examine(*, most_calls: int = MOST_CALLS, **inputs) -> Examined:
     """
     given = open_preparation(**inputs)
     account = Account(given.contig)
-    most = max(1000, most_calls // len(given.everybody))
+    most = max(1000, MOST_CALLS // len(given.everybody))
     for _ in given.blocks(account, most):
         pass
     if account.records < most:

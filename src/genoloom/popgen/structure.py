@@ -113,13 +113,11 @@ class Components:
         return float((cosines**2).sum() / min(cosines.shape)) if cosines.size else float("nan")
 
 
-def sliced_wasserstein(
-    a: np.ndarray, b: np.ndarray, rng: np.random.Generator, directions: int = 128
-) -> float:
-    """Mean 1-Wasserstein distance of two point clouds of equal size over random directions.
+def sliced_wasserstein(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> float:
+    """Mean 1-Wasserstein distance of two point clouds of equal size over 128 random directions.
 
     Rabin et al. 2011, doi:10.1007/978-3-642-24785-9_37.
     """
-    axes = rng.standard_normal((a.shape[1], directions))
+    axes = rng.standard_normal((a.shape[1], 128))
     axes /= np.linalg.norm(axes, axis=0)
     return float(np.abs(np.sort(a @ axes, axis=0) - np.sort(b @ axes, axis=0)).mean())

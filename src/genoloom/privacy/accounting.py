@@ -55,11 +55,11 @@ def rest(mu: float, spent: Iterable[float]) -> float:
     return sqrt(max(0.0, mu * mu - sum(one * one for one in spent)))
 
 
-def largest_rate_of_gaussian(mu: float, false_positives: float = 0.01) -> float:
-    """The share of members that the best attack on a mu-Gaussian mechanism finds, at a share of
-    false positives.
+def largest_rate_of_gaussian(mu: float) -> float:
+    """The share of members that the best attack on a mu-Gaussian mechanism finds, at 1 % false
+    positives.
     """
-    return float(ndtr(mu + ndtri(false_positives)))
+    return float(ndtr(mu + ndtri(0.01)))
 
 
 def largest_auc(mu: float) -> float:

@@ -225,9 +225,6 @@ def _score(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:
     return float(np.mean([right[label == k].mean() for k in np.unique(label)]))
 
 
-def _spread(
-    probability: np.ndarray, label: np.ndarray, ordered: bool, resamples: int = 100
-) -> float:
-    rng = np.random.default_rng(1)
-    rows = rng.integers(0, len(label), (resamples, len(label)))
+def _spread(probability: np.ndarray, label: np.ndarray, ordered: bool) -> float:
+    rows = np.random.default_rng(1).integers(0, len(label), (100, len(label)))
     return float(np.std([_score(probability[r], label[r], ordered) for r in rows], ddof=1))

@@ -52,11 +52,11 @@ def condensed(text: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def printable(data: bytes, shortest: int = 12) -> bytes:
-    """Runs of printable characters in binary data, one a line."""
+def printable(data: bytes) -> bytes:
+    """Runs of at least 12 printable characters in binary data, one a line."""
     values = np.frombuffer(data, dtype=np.uint8)
     other = np.concatenate([[-1], np.flatnonzero((values < 32) | (values > 126)), [len(values)]])
-    long = np.flatnonzero(np.diff(other) > shortest)
+    long = np.flatnonzero(np.diff(other) > 12)
     return b"\n".join(data[other[i] + 1 : other[i + 1]] for i in long)
 
 
