@@ -20,6 +20,7 @@ from genoloom.cli.options import (
     file_option,
     files_option,
     models_option,
+    optional_file,
     real_options,
     results_option,
     section_options,
@@ -43,14 +44,11 @@ def _shown(flag: str, name: str, what: str):
 @comparands_options
 @baselines_option
 @file_option("--out", "Fidelity table to write.")
-@file_option(
-    "--details", "Data of the report's plots to write (JSON).", required=False, former="--figures"
-)
-@file_option(
+@optional_file("--details", "Data of the report's plots to write (JSON).", former="--figures")
+@optional_file(
     "--reference-values",
     "reference_values.json next to the table of another generator of the same panel, seed and "
     "options: the real individuals are not measured again.",
-    required=False,
 )
 @click.option(
     "--part",
@@ -109,10 +107,8 @@ def shadow():
     "here. Repeat.",
 )
 @file_option("--out", "Private table to write; its directory is closed to others.")
-@file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
-@file_option(
-    "--leak", "Limits of the leak and what it follows from, for the report (JSON).", required=False
-)
+@optional_file("--public", "Table of verdicts and intervals that may be shown.")
+@optional_file("--leak", "Limits of the leak and what it follows from, for the report (JSON).")
 @seed_option
 @section_options(options=config.AuditOptions)
 @calls("stages.audit:audit", opens=True)
@@ -166,10 +162,8 @@ def compare():
 @click.option("--panel", required=True, help="Panel, by name.")
 @click.option("--generator", required=True, help="Generator, by name.")
 @bundle_option
-@file_option(
-    "--sheet",
-    "Sheet of panels: the raw input is compared with what the panel was made from.",
-    required=False,
+@optional_file(
+    "--sheet", "Sheet of panels: the raw input is compared with what the panel was made from."
 )
 @click.option(
     "--public-panels",

@@ -19,6 +19,7 @@ from genoloom.cli.options import (
     history_option,
     logged,
     model_option,
+    optional_file,
     panels_option,
     reference_option,
     region_option,
@@ -48,7 +49,7 @@ cohort_option = file_option("--cohort", "Cohort sheet.")
 )
 @samples_option("Sheet of samples: individual, population, sex, family.")
 @reference_option("FASTA to check REF against.", required=False)
-@file_option("--map", "Genetic map.", required=False, name="genetic_map")
+@optional_file("--map", "Genetic map.", name="genetic_map")
 @region_option
 @section_options(options=config.PrepareOptions)
 @calls("stages.prepare:prepare")
@@ -75,10 +76,8 @@ def train():
 def _privacy_options(command: Callable) -> Callable:
     """What `copying_network` has alongside: its data may be made from public individuals alone."""
     for option in (
-        file_option(
-            "--statistics",
-            "In mode statistics, what `genoloom panel measure` has written.",
-            required=False,
+        optional_file(
+            "--statistics", "In mode statistics, what `genoloom panel measure` has written."
         ),
         click.option(
             "--populations",
@@ -92,7 +91,7 @@ def _privacy_options(command: Callable) -> Callable:
             help="public, statistics: --panel is what `genoloom panel match` has written, and "
             "there is no --split.",
         ),
-        file_option("--split", "Split table, in mode none.", required=False),
+        optional_file("--split", "Split table, in mode none."),
     ):
         command = option(command)
     return command
@@ -107,9 +106,7 @@ def _windows_options(command: Callable) -> Callable:
             help="Train this window alone, and leave it in the state directory: a training of the "
             "contig with the same options then finds it done.",
         ),
-        file_option(
-            "--list-windows", "Write a table of the windows, and train nothing.", required=False
-        ),
+        optional_file("--list-windows", "Write a table of the windows, and train nothing."),
         split_option,
     ):
         command = option(command)
@@ -141,7 +138,7 @@ for _name, _field in training_config.TrainSections.model_fields.items():
 
 @click.command()
 @model_option
-@file_option("--split", "Split table, in privacy mode none.", required=False)
+@optional_file("--split", "Split table, in privacy mode none.")
 @file_option("--out", "Cohort sheet to write.")
 @seed_option
 @section_options(options=config.CohortOptions)
@@ -224,12 +221,10 @@ def generate(part, parts, size, **given):
     type=click.IntRange(min=1),
     help="Only the first N individuals.",
 )
-@file_option(
-    "--chain",
-    "UCSC chains to write, for lifting coordinates from the reference to each haplotype.",
-    required=False,
+@optional_file(
+    "--chain", "UCSC chains to write, for lifting coordinates from the reference to each haplotype."
 )
-@file_option("--regions", "BED of intervals: one FASTA of all haplotypes for each.", required=False)
+@optional_file("--regions", "BED of intervals: one FASTA of all haplotypes for each.")
 @region_option
 @click.option("--part", type=Part(), help="Only this part of the individuals, such as 2/4.")
 @files_option("--parts", "parts", "FASTA files of --part, in order, to put together. Repeat.")
@@ -259,11 +254,10 @@ def consensus(regions, region, chain, part, parts, **given):
 @file_option("--variants", OF_THE_MODEL)
 @file_option("--out", "Table to write: one row per haplotype. It names individuals.")
 @samples_option("Sheet of samples, for their populations.")
-@file_option("--blocks", "Also write a table with one row per haplotype and block.", required=False)
-@file_option(
+@optional_file("--blocks", "Also write a table with one row per haplotype and block.")
+@optional_file(
     "--switch-errors",
     "Also write the log-odds of switch errors, by individual and boundary between blocks.",
-    required=False,
     former="--switches",
 )
 @threads_option
@@ -277,9 +271,7 @@ def score():
 @file_option("--variants", OF_THE_MODEL)
 @file_option("--out", "Completed .vcf.gz or .bcf to write, at the sites of the model.")
 @samples_option("Sheet of samples, for their populations.")
-@file_option(
-    "--scores", "Also write the log-likelihood of what was known of each haplotype.", required=False
-)
+@optional_file("--scores", "Also write the log-likelihood of what was known of each haplotype.")
 @default_option(
     "--particles",
     type=click.Choice([1, 2, 4, 8, 16, 32, 64, 128]),

@@ -9,6 +9,7 @@ from genoloom.cli.options import (
     comparands_options,
     file_option,
     files_option,
+    optional_file,
     samples_option,
     section_options,
     seed_option,
@@ -21,7 +22,7 @@ _BUILD = click.Choice(["GRCh37", "GRCh38"])
 @click.command()
 @files_option("--variants", "variants", ANY_TOOL, required=True)
 @samples_option("Sheet of these samples: individual, population, sex.", several=True)
-@file_option("--traits", "Trait sheet (TOML, YAML): draw effects.", required=False)
+@optional_file("--traits", "Trait sheet (TOML, YAML): draw effects.")
 @file_option("--effects", "Effects (JSON): written with --traits, else taken.")
 @click.option("--out", type=PREFIX, required=True, help="Prefix of the tables to write.")
 @seed_option
@@ -39,7 +40,7 @@ def phenotypes():
 @comparands_options
 @click.option("--build", type=_BUILD, help="Genome build of all files, for CYP2C19.")
 @file_option("--out", "Table of scores to write.")
-@file_option("--summary", "Also write options, variants and frequencies (JSON).", required=False)
+@optional_file("--summary", "Also write options, variants and frequencies (JSON).")
 @seed_option
 @section_options(options=TrialOptions)
 @calls("stages.treatment_effects:treatment_effects")
@@ -76,7 +77,7 @@ def trial_table():
 @click.option("--build", type=_BUILD, required=True, help="Genome build of all files.")
 @click.option("--genes", help="Names, separated by commas; all that the files have otherwise.")
 @file_option("--out", "Table of metrics to write.")
-@file_option("--calls", "Also write the alleles of each synthetic individual.", required=False)
+@optional_file("--calls", "Also write the alleles of each synthetic individual.")
 @calls("stages.star_alleles:star_alleles")
 def star_alleles():
     """Call star alleles of pharmacogenes, and compare synthetic individuals with real
@@ -93,12 +94,7 @@ def star_alleles():
 @click.command()
 @comparands_options
 @file_option("--out", "Table of metrics to write.")
-@file_option(
-    "--details",
-    "Also write the data of the report's plots (JSON).",
-    required=False,
-    former="--figures",
-)
+@optional_file("--details", "Also write the data of the report's plots (JSON).", former="--figures")
 @files_option(
     "--model", "models", "Model that imputes by itself next to the panels. Repeat for each contig."
 )

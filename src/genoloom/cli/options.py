@@ -235,6 +235,9 @@ def file_option(
     )
 
 
+optional_file = functools.partial(file_option, required=False)
+
+
 def files_option(
     flag: str, name: str, help: str, type: click.ParamType = FILE, required: bool = False
 ):
@@ -269,15 +272,13 @@ def real_options(command: Callable) -> Callable:
         "panels": files_option(
             "--panel", "panels", "Panel prefix of the workflow. Repeat for each contig.", PREFIX
         ),
-        "split": file_option("--split", "Split table of the workflow.", required=False),
+        "split": optional_file("--split", "Split table of the workflow."),
         "train": files_option("--train", "train", f"Training individuals: {ANY_TOOL}"),
         "holdout": files_option("--holdout", "holdout", f"Held-out individuals: {ANY_TOOL}"),
         "samples": samples_option(
             "Sheet of the samples of these files: individual, population.", several=True
         ),
-        "genetic_map": file_option(
-            "--map", "Genetic map, for such files.", required=False, name="genetic_map"
-        ),
+        "genetic_map": optional_file("--map", "Genetic map, for such files.", name="genetic_map"),
     }
 
     @functools.wraps(command)

@@ -17,6 +17,7 @@ from genoloom.cli.options import (
     files_option,
     logged,
     models_option,
+    optional_file,
     panels_option,
     reference_option,
     renamed_option,
@@ -78,7 +79,7 @@ def panel():
     help="Contig to take, as named in the file. Repeat; [default: all]",
 )
 @reference_option("FASTA to check REF against.", required=False)
-@file_option("--map", "Genetic map.", required=False, name="genetic_map")
+@optional_file("--map", "Genetic map.", name="genetic_map")
 @folder_option
 @section_options(options=config.PrepareOptions)
 @calls("pipelines.public_panels:add_panel")
@@ -170,9 +171,7 @@ def panel_measure():
     help="What to judge. Repeat; [default: all]",
 )
 @populations_option
-@file_option(
-    "--reference-values", "reference_values.json of the synthetic individuals.", required=False
-)
+@optional_file("--reference-values", "reference_values.json of the synthetic individuals.")
 @seed_option
 @section_options(validate_options=config.ValidateOptions, audit_options=config.AuditOptions)
 @calls("pipelines.public_comparison:compare_public")

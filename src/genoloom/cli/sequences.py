@@ -15,6 +15,7 @@ from genoloom.cli.options import (
     history_option,
     model_option,
     name_option,
+    optional_file,
     reference_option,
     results_option,
     section_options,
@@ -42,9 +43,7 @@ def sequences():
 
 @sequences.command("prepare")
 @file_option("--source", "FASTA, labelled FASTA, CSV/TSV or one sequence per line.")
-@file_option(
-    "--regions", "BED of intervals of a FASTA source, with label and strand.", required=False
-)
+@optional_file("--regions", "BED of intervals of a FASTA source, with label and strand.")
 @click.option("--out", type=DIRECTORY, required=True, help="Directory of the set.")
 @seed_option
 @section_options(options=SequenceOptions)
@@ -90,14 +89,13 @@ def sequences_generate():
 @sequences.command("validate")
 @name_option
 @file_option("--synthetic", "Synthetic FASTA.")
-@file_option(
+@optional_file(
     "--train",
     "Training: real sequences that the generator learned from; without them halves of --holdout "
     "are compared.",
-    required=False,
 )
 @file_option("--holdout", "Holdout: real sequences that the generator was not trained on.")
-@file_option("--model", "Model, for bits per base.", required=False)
+@optional_file("--model", "Model, for bits per base.")
 @baselines_option
 @file_option("--out", "Table to write.")
 @details_option
@@ -113,10 +111,10 @@ def sequences_validate():
 @file_option("--synthetic", "Synthetic FASTA.")
 @file_option("--train", "Training: real sequences that the generator learned from.")
 @file_option("--holdout", "Holdout: real sequences that the generator was not trained on.")
-@file_option("--model", "Model, for the attack by likelihood.", required=False)
+@optional_file("--model", "Model, for the attack by likelihood.")
 @baselines_option
 @file_option("--out", "Private table to write; its directory is closed to others.")
-@file_option("--public", "Table of verdicts and intervals that may be shown.", required=False)
+@optional_file("--public", "Table of verdicts and intervals that may be shown.")
 @seed_option
 @section_options(options=AuditSequencesOptions)
 @calls("stages.audit_sequences:audit_sequences")
@@ -156,10 +154,9 @@ def sequences_infill():
 @file_option(
     "--out", "VCF(.gz) or BCF to write, with the log-likelihood ratio ALT/REF in INFO/GLLR."
 )
-@file_option(
+@optional_file(
     "--report",
     "JSON to write: agreement with the allele frequency, next to the chains and 6-mer counts.",
-    required=False,
 )
 @click.option(
     "--window",

@@ -11,9 +11,9 @@ from genoloom.cli.options import (
     as_list,
     calls,
     default_option,
-    file_option,
     files_option,
     logged,
+    optional_file,
     reference_option,
     renamed_option,
     samples_option,
@@ -40,7 +40,7 @@ from genoloom.privacy_config import Question
     name="fasta",
 )
 @samples_option("Sheet of samples with populations and sexes.", name="samples")
-@file_option("--map", "Genetic map.", required=False, name="genetic_map")
+@optional_file("--map", "Genetic map.", name="genetic_map")
 @click.option("--name", default="cohort", show_default=True, help="Name of the panel.")
 @click.option("--force", is_flag=True, help="Overwrite a configuration that is there.")
 @logged
@@ -81,15 +81,11 @@ def init(**given):
     help="Share of the individuals of --variants that will be held out.",
 )
 @section_options(question=Question)
-@file_option(
-    "--budget",
-    "What was measured of the same individuals with noise, as `panel measure` notes it.",
-    required=False,
+@optional_file(
+    "--budget", "What was measured of the same individuals with noise, as `panel measure` notes it."
 )
-@file_option(
-    "--ledger", "Earlier releases of the same individuals, as `release` notes them.", required=False
-)
-@file_option("--out", "Also write the plan as JSON.", required=False)
+@optional_file("--ledger", "Earlier releases of the same individuals, as `release` notes them.")
+@optional_file("--out", "Also write the plan as JSON.")
 @logged
 def plan(directory, panel, files, samples, individuals, sites, megabases, holdout, **shared):
     """Compute, before any training, the leak that no faithful release can avoid, and what would
