@@ -139,19 +139,6 @@ def _joined(source: str | Path, errors: list[GenoLoomError]) -> GenoLoomError:
     return ConfigError(source, problems)
 
 
-def load_config(path: str | Path) -> Config:
-    """The configuration in a YAML file.
-
-    Raises
-    ------
-    InputError
-        The file is missing or no YAML.
-    ConfigError
-        Lists every problem: unknown keys with a suggestion, wrong types, values out of bounds.
-    """
-    return parse_config(_load_yaml(path), path)
-
-
 def _load_yaml(path: str | Path) -> dict:
     if not Path(path).exists():
         raise InputError(path, "not found", remedy="write one with `genoloom init`")
@@ -162,7 +149,9 @@ def _load_yaml(path: str | Path) -> dict:
 
 
 def parse_config(values: dict, source: str | Path) -> Config:
-    """The configuration in a dictionary, as Snakemake holds it; see `load_config`."""
+    """The configuration in a dictionary; a ConfigError lists every problem: unknown keys with a
+    suggestion, wrong types, values out of bounds.
+    """
     if not isinstance(values, dict):
         raise InputError(source, "is no mapping of keys to values")
     try:

@@ -50,8 +50,8 @@ def test_drift_is_seen(repository, tmp_path):
 
 
 def test_default_file_is_the_default_configuration(repository):
-    loaded = config_files.load_config(repository / "config/config.yaml")
-    assert loaded == config_files.TEMPLATE
+    loaded = config_files.load_study(repository / "config/config.yaml", repository)
+    assert loaded.config == config_files.TEMPLATE
 
 
 def test_the_demo_has_shorter_settings_and_all_steps(repository):
@@ -107,7 +107,7 @@ def test_all_problems_are_listed_with_suggestions(tmp_path):
         )
     )
     with pytest.raises(ConfigError) as error:
-        config_files.load_config(path)
+        config_files.load_study(path)
     text = str(error.value)
     assert "4 problems" in text
     assert "did you mean 'train.transformer.steps'?" in text
@@ -190,14 +190,12 @@ def test_options_of_an_earlier_version_are_named(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("section", ["transformer", "gan"])
-def test_a_schedule_has_one_length(tmp_path, section):
-    path = tmp_path / "config.yaml"
+def test_a_schedule_has_one_length(section):
     for length in ({"steps": 3}, {"minutes": 0.5}):
-        path.write_text(yaml.safe_dump({"train": {section: length}}))
-        config_files.load_config(path)
-    path.write_text(yaml.safe_dump({"train": {section: {"steps": 3, "minutes": 0.5}}}))
+        config_files.parse_config({"train": {section: length}}, "config.yaml")
+    both = {"train": {section: {"steps": 3, "minutes": 0.5}}}
     with pytest.raises(ConfigError, match=rf"train\.{section}\.minutes.*steps are given too"):
-        config_files.load_config(path)
+        config_files.parse_config(both, "config.yaml")
 
 
 def test_one_switch_divides_contigs_as_far_as_nothing_else_is_set():
@@ -221,7 +219,7 @@ def test_broken_files(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=message):
-        config_files.load_config(path)
+        config_files.load_study(path)
 
 
 def test_flags_give_back_the_section():

@@ -6,7 +6,7 @@ from helpers import call_genoloom
 from variant_files import SAMPLES, text_of
 
 from genoloom.cli import genoloom
-from genoloom.config_files import load_config
+from genoloom.config_files import load_study
 from genoloom.config_sheets import read_panel_sheet
 from genoloom.errors import ConfigError
 from genoloom.formats.sheets import read_individuals
@@ -43,7 +43,7 @@ def test_init_then_doctor(demo_dir, tmp_path):
     ]
     done = call_genoloom(*arguments)
     assert done.returncode == 0, done.stderr
-    assert load_config(study / "config/config.yaml").panels == "config/panels.tsv"
+    assert load_study(study / "config/config.yaml", study).config.panels == "config/panels.tsv"
     [row] = read_panel_sheet(study / "config/panels.tsv", study)
     assert (row.panel, row.contig, row.samples) == ("cohort", "20", "config/samples.tsv")
     individuals = read_individuals(study / "config/samples.tsv")
@@ -100,7 +100,8 @@ def test_init_with_sequences_only(demo_dir, tmp_path):
         ).returncode
         == 0
     )
-    assert load_config(tmp_path / "config/config.yaml").sequence_sets == "config/sequences.tsv"
+    found = load_study(tmp_path / "config/config.yaml", tmp_path)
+    assert found.config.sequence_sets == "config/sequences.tsv"
 
 
 def test_a_map_that_no_contig_can_use_is_an_error(demo_dir, tmp_path):
