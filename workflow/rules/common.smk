@@ -61,8 +61,9 @@ sequence_generators = [*sequence.BASELINES, *settings.sequence_generators] if se
 variants_suffix = settings.generate.format
 
 
-# columns of the sheet of panels that name files, and options of `genoloom prepare`
+# columns of the sheets that name files, and options of `genoloom prepare` and `sequences prepare`
 PANEL_FILES = ("variants", "samples", "reference", "map")
+SEQUENCE_FILES = ("source", "regions")
 
 
 def any_of(names):
@@ -132,9 +133,11 @@ def get_records(wildcards):
     return each_contig([f"{place}.provenance.json" for place in places])(wildcards)
 
 
-def get_panel_flags(wildcards, input):
+def file_flags(wildcards, input):
+    """The options of the files that a sheet names, which are inputs by the option's name."""
+    named = (*PANEL_FILES, *SEQUENCE_FILES)
     return " ".join(
-        f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in PANEL_FILES
+        f"--{name} {shlex.quote(path)}" for name, path in input.items() if name in named
     )
 
 
@@ -149,20 +152,15 @@ def get_sequence_row(wildcards):
 
 def get_sequence_inputs(wildcards):
     row = get_sequence_row(wildcards)
-    return {
-        name: path for name, path in {"source": row.source, "regions": row.regions}.items() if path
-    }
-
-
-def get_sequence_flags(wildcards, input):
-    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in input.items())
+    return {name: getattr(row, name) for name in SEQUENCE_FILES if getattr(row, name)}
 
 
 def each_contig(pattern):
-    """An input function: files of every contig of a panel."""
+    """An input function: files of every contig of a panel, whichever contig a job is about."""
 
     def get_files(wildcards):
-        return expand(pattern, contig=get_contigs(wildcards.panel), **dict(wildcards.items()))
+        contigs = {"contig": get_contigs(wildcards.panel)}
+        return expand(pattern, **dict(wildcards.items()) | contigs)
 
     return get_files
 
@@ -354,59 +352,37 @@ def get_report_inputs(wildcards):
     return models + haplotypes + sequences + get_utility_targets()
 
 
-def prefixes(flag, suffix=".pgen"):
-    """A parameter function: the flag once for each file of an input that has the suffix, without
-    it.
+def prefixes(flag):
+    """A parameter function: the flag once for each .pgen of the input of its name, without the
+    suffix.
     """
 
     def render(wildcards, input):
-        found = [
-            str(path).removesuffix(suffix)
-            for path in input[flag.lstrip("-")]
-            if str(path).endswith(suffix)
-        ]
-        return " ".join(f"{flag} {shlex.quote(prefix)}" for prefix in found)
+        found = [path for path in input[flag.lstrip("-")] if path.endswith(".pgen")]
+        return " ".join(f"{flag} {shlex.quote(path.removesuffix('.pgen'))}" for path in found)
 
     return render
 
 
-def each_pgen(flag, name):
-    """A parameter function: the flag once for each .pgen of the input `name`."""
-
-    def render(wildcards, input):
-        return " ".join(f"{flag} {shlex.quote(p)}" for p in input[name] if p.endswith(".pgen"))
-
-    return render
-
-
-def each(flag, name):
-    """A parameter function: the flag once for each file of the input `name`."""
+def each(flag, name, suffix=""):
+    """A parameter function: the flag once for each file of the input `name` that ends so."""
 
     def render(wildcards, input):
         found = input.get(name, [])
-        return " ".join(
-            f"{flag} {shlex.quote(path)}" for path in ([found] if isinstance(found, str) else found)
-        )
+        files = [found] if isinstance(found, str) else found
+        return " ".join(f"{flag} {shlex.quote(path)}" for path in files if path.endswith(suffix))
 
     return render
 
 
-def job_seed(*parts):
+def job_seed(stage, of=None):
     """A parameter function: the job's own seed, from the configured one, the stage and its
-    wildcards.
+    wildcards; only those of the names `of` where jobs share a seed.
     """
 
     def render(wildcards):
-        return derive_seed(settings.seed, *parts, *wildcards) % 2**31
-
-    return render
-
-
-def panel_seed(*parts):
-    """The same for what all generators of a panel share: not from the generator."""
-
-    def render(wildcards):
-        return derive_seed(settings.seed, *parts, wildcards.panel) % 2**31
+        own = wildcards if of is None else [wildcards[name] for name in of]
+        return derive_seed(settings.seed, stage, *own) % 2**31
 
     return render
 
@@ -454,8 +430,4 @@ def may_be_shared(section):
 
 # options of an audit that its shadow models do not depend on
 AUDIT_ONLY = ("bootstrap", "max_auc", "max_excess", "recipient")
-
-
-def audit_seed(wildcards):
-    """The seed of an audit, which its shadow models share."""
-    return derive_seed(settings.seed, "audit", wildcards.panel, wildcards.generator) % 2**31
+audit_seed = job_seed("audit", of=["panel", "generator"])  # its shadow models share it

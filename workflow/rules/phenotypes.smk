@@ -31,7 +31,7 @@ if settings.phenotypes.traits:
             mem_mb=genotype_mem_mb,
             runtime=growing(60),
         params:
-            variants=each_pgen("--variants", "panel"),
+            variants=each("--variants", "panel", ".pgen"),
             out=lambda wildcards, output: output.tables[0].removesuffix(".pheno"),
             seed=job_seed("phenotypes"),
         shell:
@@ -59,7 +59,7 @@ if settings.phenotypes.traits:
             mem_mb=genotype_mem_mb,
             runtime=growing(60),
         params:
-            variants=each_pgen("--variants", "synthetic"),
+            variants=each("--variants", "synthetic", ".pgen"),
             out=lambda wildcards, output: output.tables[0].removesuffix(".pheno"),
             seed=job_seed("phenotypes"),
         shell:

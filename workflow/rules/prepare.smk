@@ -32,7 +32,7 @@ rule prepare_panel:
         mem_mb=genotype_mem_mb,
         runtime=growing(120),
     params:
-        files=get_panel_flags,
+        files=file_flags,
         region=get_region,
         out=subpath(output.pgen, strip_suffix=".pgen"),
         options=config_files.flags(settings.prepare),

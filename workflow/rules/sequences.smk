@@ -31,7 +31,7 @@ rule prepare_sequences:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        files=get_sequence_flags,
+        files=file_flags,
         out=subpath(output.train, parent=True),
         options=config_files.flags(settings.sequences),
         seed=job_seed("prepare_sequences"),

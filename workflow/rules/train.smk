@@ -75,7 +75,7 @@ if settings.train.transformer.window:
             state=training_state,
             options=model_options,
             files=model_files,
-            seed=window_seed,
+            seed=job_seed("train", of=["panel", "generator", "contig"]),
         shell:
             "genoloom train transformer {params.panel} --only-window {wildcards.number} "
             "--model {output.done:q}.safetensors --history {output.done:q}.tsv "
@@ -137,7 +137,7 @@ if settings.privacy.mode != "none":
           {params.labels}
         """
         input:
-            panel=get_cohort_pgens,
+            panel=get_panel_pgens,
             public=get_public_panel,
         output:
             pgen="results/templates/{panel}/{contig}.pgen",
@@ -174,7 +174,7 @@ if settings.privacy.mode == "statistics":
           {params.privacy}
         """
         input:
-            panel=get_cohort_pgens,
+            panel=get_panel_pgens,
             split="results/splits/{panel}.tsv",
             templates=pgens_of("results/templates/{panel}"),
         output:
@@ -196,7 +196,7 @@ if settings.privacy.mode == "statistics":
             templates=prefixes("--templates"),
             privacy=measure_flags,
             budget=budget_file,
-            seed=panel_seed("statistics"),
+            seed=job_seed("statistics", of=["panel"]),
         shell:
             "genoloom panel measure {params.panels} {params.templates} --split {input.split:q} "
             "--out {output.statistics:q} --budget {params.budget:q} {params.privacy} "

@@ -31,14 +31,10 @@ def model_options(wildcards):
 
 def model_files(wildcards, input):
     """The options of a generator that name files."""
-    given = [f"--init-from {shlex.quote(path)}" for path in [input.get("base")] if path]
-    given += [
-        f"--{name} {shlex.quote(path)}"
-        for name in ("split", "statistics")
-        for path in [input.get(name)]
-        if path
-    ]
-    return " ".join(given)
+    flags = {"base": "--init-from", "split": "--split", "statistics": "--statistics"}
+    return " ".join(
+        f"{flag} {shlex.quote(input[name])}" for name, flag in flags.items() if input.get(name)
+    )
 
 
 def get_base_model(wildcards):
@@ -84,12 +80,6 @@ def measure_flags(wildcards):
     return f"{labels_flag(wildcards)} {epsilon} --delta {privacy.delta!r} --noise {privacy.noise}"
 
 
-def get_cohort_pgens(wildcards):
-    """The files of the cohort's panel, for every contig, whichever contig a job is about."""
-    prefixes = [f"results/panels/{wildcards.panel}/{c}" for c in get_contigs(wildcards.panel)]
-    return [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
-
-
 def public_place():
     """The directory of the registered public panel."""
     return f"{settings.privacy.folder}/{settings.privacy.public_panel}"
@@ -97,9 +87,7 @@ def public_place():
 
 def get_public_panel(wildcards):
     """The files of the registered public panel, for every contig of the cohort."""
-    prefixes = [f"{public_place()}/{contig}" for contig in get_contigs(wildcards.panel)]
-    trios = [f"{prefix}{suffix}" for prefix in prefixes for suffix in PGEN_SUFFIXES]
-    return [f"{public_place()}/panel.json", *trios]
+    return [f"{public_place()}/panel.json", *pgens_of(escape_braces(public_place()))(wildcards)]
 
 
 def get_templates(wildcards):
@@ -146,10 +134,9 @@ def training_state(wildcards, input, output):
     """
     if "generator" in wildcards.keys():
         sources = [get_panel_row(wildcards), settings.prepare, settings.split]
+        sources += [settings.privacy] if of_public_individuals(wildcards) else []
     else:
         sources = [get_sequence_row(wildcards), settings.sequences]
-    if "generator" in wildcards.keys():
-        sources += [settings.privacy] if of_public_individuals(wildcards) else []
     parts = repr([settings.seed, model_options(wildcards), model_files(wildcards, input), *sources])
     digest = hashlib.sha256(parts.encode()).hexdigest()[:12]
     made = Path(output[0])
@@ -166,12 +153,6 @@ def get_trained_windows(wildcards):
         number = sum(1 for _ in rows) - 1
     folder = "results/models/{panel}/{generator}/windows/{contig}".format(**wildcards)
     return [f"{folder}.{k}.done" for k in range(1, number + 1)] if number > 1 else []
-
-
-def window_seed(wildcards):
-    """That of the training of the contig."""
-    names = wildcards.panel, wildcards.generator, wildcards.contig
-    return derive_seed(settings.seed, "train", *names) % 2**31
 
 
 def shadow_state(wildcards, output):

@@ -40,7 +40,7 @@ if settings.validate_.window:
             panels=prefixes("--panel"),
             options=config_files.flags(settings.validate_),
             reference_values=each("--reference-values", "reference_values"),
-            seed=panel_seed("validate"),
+            seed=job_seed("validate", of=["panel"]),
         shell:
             "genoloom validate {params.synthetic} {params.panels} --split {input.split:q} "
             "{params.reference_values} --part {wildcards.number}/{wildcards.jobs} "
@@ -87,7 +87,7 @@ rule validate_haplotypes:
         options=config_files.flags(settings.validate_),
         reference_values=each("--reference-values", "reference_values"),
         parts=each("--parts", "parts"),
-        seed=panel_seed("validate"),
+        seed=job_seed("validate", of=["panel"]),
     shell:
         "genoloom validate --name {wildcards.generator} {params.synthetic} {params.panels} "
         "--split {input.split:q} {params.baselines} {params.reference_values} "
@@ -105,7 +105,7 @@ if compares_with_public():
         """
         input:
             synthetic=pgens_of("results/synthetic/{panel}/copying_network"),
-            panel=get_cohort_pgens,
+            panel=get_panel_pgens,
             split="results/splits/{panel}.tsv",
             templates=pgens_of("results/templates/{panel}"),
             model=each_contig("results/models/{panel}/copying_network/{contig}.safetensors"),
@@ -133,7 +133,7 @@ if compares_with_public():
             validation=config_files.flags(settings.validate_),
             audit=config_files.flags(settings.audit, leave_out=("recipient",)),
             reference_values=each("--reference-values", "reference_values"),
-            seed=panel_seed("validate"),
+            seed=job_seed("validate", of=["panel"]),
         shell:
             "genoloom panel compare {params.synthetic} {params.panels} --split {input.split:q} "
             "{params.templates} {params.models} {params.rows} {params.labels} "
