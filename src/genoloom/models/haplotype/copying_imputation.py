@@ -2,22 +2,12 @@
 `imputation`, on templates.
 """
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.particles import (
-    BLOCK_DRAWS,
-    LAG,
-    LAST_PICK,
-    PICKS,
-    Imputation,
-    invert,
-    mean_alleles,
-    resample,
-)
+from genoloom.models.haplotype.particles import BLOCK_DRAWS, Imputation, Particles, invert
 from genoloom.models.haplotype.templates import SPARE, TemplatePanel, read_bits, unpack_bits
 from genoloom.panel import HaplotypeSource, HaplotypeView
 from genoloom.seeds import row_uniforms
@@ -55,32 +45,16 @@ def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imput
     R, K, L = len(seed), panel.n_blocks, panel.block
     state = CopyingState(panel, np.repeat(population, P))
     paths = np.zeros((R, P, K), dtype=np.uint32)
-    mean = np.zeros((R, K, L), dtype=np.float32)
-    log_weight, evidence = np.full((R, P), -math.log(P)), np.zeros(R)
+    particles = Particles(paths, seed, L, lambda blocks: unpack_bits(blocks, L))
     everything = np.full(R * P, 2**32 - 1, dtype=np.uint32)
     for k in range(K):
         bits, called = (x[0] for x in read_bits(haplotypes, L, k, k + 1))
         drawn, log_chance = _draw(state, token_chances(state), bits, called, seed, P)
-        paths[:, :, k] = drawn
-        log_weight += log_chance
-        total = np.logaddexp.reduce(log_weight, axis=1)
-        evidence += total
-        log_weight -= total[:, None]
         state.advance(drawn.ravel(), everything)
-        chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
+        chosen = particles.add(k, drawn, log_chance)
         if chosen is not None:
-            paths[:, :, : k + 1] = np.take_along_axis(
-                paths[:, :, : k + 1], chosen[:, :, None], axis=1
-            )
-            state.reorder((np.arange(R)[:, None] * P + chosen).ravel())
-        if k >= LAG:
-            mean[:, k - LAG] = mean_alleles(unpack_bits(paths[:, :, k - LAG], L), log_weight)
-    for k in range(max(0, K - LAG), K):
-        mean[:, k] = mean_alleles(unpack_bits(paths[:, :, k], L), log_weight)
-    last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
-    n = panel.haplotypes.n_variants
-    alleles = unpack_bits(paths[np.arange(R), last], L).reshape(R, -1)[:, :n]
-    return Imputation(alleles, mean.reshape(R, -1)[:, :n], evidence)
+            state.reorder(chosen)
+    return particles.imputed(panel.haplotypes.n_variants)
 
 
 def _draw(

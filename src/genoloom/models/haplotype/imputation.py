@@ -18,16 +18,7 @@ import numpy as np
 import torch
 
 from genoloom.models.haplotype.blocks import BlockTokenizer, read_blocks
-from genoloom.models.haplotype.particles import (
-    BLOCK_DRAWS,
-    LAG,
-    LAST_PICK,
-    PICKS,
-    Imputation,
-    invert,
-    mean_alleles,
-    resample,
-)
+from genoloom.models.haplotype.particles import BLOCK_DRAWS, Imputation, Particles, invert
 from genoloom.models.haplotype.transformer_network import SEGMENT, HaplotypeTransformer, windows
 from genoloom.models.haplotype.transformer_sampling import SAMPLE_ROWS
 from genoloom.models.layers import KeyValueCache
@@ -96,8 +87,7 @@ class HaplotypeImputer:
     ) -> Imputation:
         R, P, (K, _, L) = len(rows), self.particles, self.tokenizer.alleles.shape
         paths = np.zeros((R, P, K, L), dtype=np.int8)
-        mean = np.zeros((R, K, L), dtype=np.float32)
-        log_weight, evidence = np.full((R, P), -math.log(P)), np.zeros(R)
+        particles = Particles(paths, seed, L)
         labels = torch.from_numpy(np.repeat(population, P))
         for start, first, stop in windows(K, self.options.context):
             known = read_blocks(haplotypes, L, first, stop, rows)  # (R, stop - first, L)
@@ -112,27 +102,12 @@ class HaplotypeImputer:
                     .reshape(R, P, -1)
                 )
                 drawn, log_chance = self._draw(k, pi, known[:, k - first], seed)
-                paths[:, :, k] = drawn
-                log_weight += log_chance
-                total = np.logaddexp.reduce(log_weight, axis=1)
-                evidence += total
-                log_weight -= total[:, None]
-                chosen = resample(log_weight, row_uniforms(seed, PICKS + k))
+                chosen = particles.add(k, drawn, log_chance)
                 if chosen is not None:
-                    paths[:, :, : k + 1] = np.take_along_axis(
-                        paths[:, :, : k + 1], chosen[:, :, None, None], axis=1
-                    )
-                    self._reorder((np.arange(R)[:, None] * P + chosen).ravel())
-                if k >= LAG:
-                    mean[:, k - LAG] = mean_alleles(paths[:, :, k - LAG], log_weight)
+                    self._reorder(chosen)
                 block_alleles = torch.from_numpy(paths[:, :, k].reshape(R * P, 1, L))
                 inputs = self.model.embed(block_alleles, self.model.token_ids(block_alleles, k), k)
-        for k in range(max(0, K - LAG), K):
-            mean[:, k] = mean_alleles(paths[:, :, k], log_weight)
-        last = invert(np.exp(log_weight).cumsum(axis=1), row_uniforms(seed, LAST_PICK))
-        n = self.tokenizer.n_variants
-        alleles = paths[np.arange(R), last].reshape(R, -1)[:, :n]
-        return Imputation(alleles, mean.reshape(R, -1)[:, :n], evidence)
+        return particles.imputed(self.tokenizer.n_variants)
 
     def _begin(
         self, paths: np.ndarray, labels: torch.Tensor, start: int, first: int
