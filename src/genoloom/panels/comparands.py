@@ -234,6 +234,18 @@ def open_real(
         yield RealFiles(trained, held_out, sheet, genetic_map, scratch)
 
 
+@contextmanager
+def open_roles(*, synthetic: list[Path], **real) -> Iterator[dict[str, GenotypeFiles]]:
+    """The files of `open_comparands` by role ("train", "holdout", "synthetic"), each at all of its
+    own sites.
+    """
+    if real["panels"]:
+        synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
+    with open_real(**real) as files:
+        others = files.read("synthetic", synthetic)
+        yield {"train": files.train, "holdout": files.holdout, "synthetic": others}
+
+
 def _check_form(panels=(), split=None, train=(), holdout=(), **_) -> None:
     if bool(panels or split) == bool(train or holdout):
         raise InputError(

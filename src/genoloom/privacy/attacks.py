@@ -295,7 +295,6 @@ class MaskedLocus(Attack):
     def __init__(self, n_individuals: int):
         self.apart = np.where(own_reference(n_individuals), np.float32(np.inf), np.float32(0))
         self.score = np.zeros(4 * n_individuals)
-        self.loci = 0
 
     def add(self, block: Block) -> None:
         frequency = block.synthetic.mean(axis=1)
@@ -306,7 +305,6 @@ class MaskedLocus(Attack):
         real, holdout = block.real[site], block.real[site, : block.synthetic.shape[1]]
         self.score += _share_right(block.to_synthetic, real, block.synthetic[site])
         self.score -= _share_right(block.to_reference + self.apart, real, holdout)
-        self.loci += 1
 
     def scores(self) -> dict[Scored, np.ndarray]:
         return {Scored(AttackId.MASKED_LOCUS): self.score}

@@ -9,7 +9,7 @@ import numpy as np
 from genoloom.disclosure import FEW
 from genoloom.errors import InputError
 from genoloom.formats.tables import write_records, write_table
-from genoloom.panels.comparands import open_real
+from genoloom.panels.comparands import open_roles
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, without_variants
 from genoloom.task_rows import StarRow
@@ -51,34 +51,30 @@ def star_alleles(
         fewer than 100 individuals in a role.
     """
     asked = _asked(genes)
-    synthetic = comparands["synthetic"]
-    if comparands["panels"]:
-        synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
-    real_files = {name: v for name, v in comparands.items() if name != "synthetic"}
     rows, table = [], []
-    with open_real(**real_files) as real:
-        synthetic = real.read(SYNTHETIC, synthetic)
-        for files in (real.train, real.holdout, synthetic):
+    with open_roles(**comparands) as roles:
+        for files in roles.values():
             require_individuals(files, FEWEST)
             if files.unphased:
                 log.warning(
                     "%s: calls without phase are taken in the order of the file", files.label
                 )
         for gene in asked:
-            train, found = call_gene(real.train, gene, build)
+            train, found = call_gene(roles["train"], gene, build)
             if not found:
                 if genes is not None:
-                    raise without_variants(real.train, gene, build)
+                    raise without_variants(roles["train"], gene, build)
                 continue
-            holdout, _ = call_gene(real.holdout, gene, build)
-            own, kept = call_gene(synthetic, gene, build)
-            rows += _rows(gene, (real.train, train), (real.holdout, holdout), (synthetic, own))
+            holdout, _ = call_gene(roles["holdout"], gene, build)
+            own, kept = call_gene(roles["synthetic"], gene, build)
+            pairs = zip(roles.values(), (train, holdout, own), strict=True)
+            rows += _rows(gene, *pairs)
             rows.append(_row(gene, "variants_found", ALL, REAL, len(found)))
             rows.append(_row(gene, "variants_found", ALL, SYNTHETIC, len(kept)))
-            table += _calls_of(synthetic, own)
+            table += _calls_of(roles["synthetic"], own)
         if not rows:
             raise InputError(
-                real.train.label, f"has no variant that defines a star allele in {build}",
+                roles["train"].label, f"has no variant that defines a star allele in {build}",
                 expected=f"a panel of some of {', '.join(gene.name for gene in asked)}",
                 remedy="give a panel of a gene, and --build as it is",
             )  # fmt: skip

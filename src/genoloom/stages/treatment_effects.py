@@ -9,7 +9,7 @@ from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
 from genoloom.formats.tables import write_records
 from genoloom.medicine_config import TrialOptions
-from genoloom.panels.comparands import open_real
+from genoloom.panels.comparands import open_roles
 from genoloom.panels.genotypes import GenotypeFiles, require_individuals
 from genoloom.panels.star_alleles import call_gene, carriers, without_variants
 from genoloom.task_rows import EffectRow
@@ -56,16 +56,7 @@ def treatment_effects(
             "options", "neither --build nor --modifier is given",
             expected="the build, for CYP2C19, or a variant to plant",
         )  # fmt: skip
-    synthetic = comparands["synthetic"]
-    if comparands["panels"]:
-        synthetic = [path.with_name(f"{path.name}.pgen") for path in synthetic]
-    real_files = {name: v for name, v in comparands.items() if name != "synthetic"}
-    with open_real(**real_files) as real:
-        files = {
-            "train": real.train,
-            "holdout": real.holdout,
-            "synthetic": real.read("synthetic", synthetic),
-        }
+    with open_roles(**comparands) as files:
         groups, known = {}, {}
         for role, own in files.items():
             if warfarin:
