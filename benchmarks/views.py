@@ -481,8 +481,6 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "generators-dpyd": partial(judged, "haplotypes", set="dpyd-slice"),
     "generators-demo": partial(judged, "haplotypes", set="demo"),
     "generators-805": partial(judged, "haplotypes", set="805"),
-    "gan-chr20": partial(judged, "haplotypes", set="chr20"),
-    "gan-dpyd-full": partial(judged, "haplotypes", set="dpyd-full"),
     "gan_embeddings": embeddings,
     "transformer": partial(judged, "haplotypes.transformer"),
     "anchored": partial(judged, "haplotypes.anchored"),
