@@ -38,19 +38,19 @@ def relatives_of(panels: list[Panel], source: str) -> Relatives | None:
     found = find_relatives(lambda: _dosages(panels, step), np.array(individuals.population))
     if not found.duplicates and len(individuals) > 1:
         log.warning(
-            "%s: too few sites to tell relatives, or duplicates, by genotypes: many individuals "
+            "%s: too few sites to find relatives, or duplicates, by genotypes: many individuals "
             "have the same ones; name a pedigree (split.pedigree)",
             source,
         )
     elif found.degree is None:
         found_as = "parents and children, and duplicates" if found.parents else "duplicates"
         log.info(
-            "%s: too few independent sites to tell relatives by kinship; only %s are looked for",
+            "%s: too few independent sites to find relatives by kinship; only %s are looked for",
             source,
             found_as,
         )
     elif found.degree == 1:
-        log.info("%s: too few independent sites to tell relatives beyond the first degree", source)
+        log.info("%s: too few independent sites to find relatives beyond the first degree", source)
     return found
 
 

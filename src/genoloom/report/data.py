@@ -194,7 +194,7 @@ class Judgement(Part):
 
 
 class ModeRow(Part):
-    """What a generator, or a row to compare with, may tell of an individual of the cohort, and how
+    """What a generator, or a row to compare with, may reveal of the cohort's individuals, and how
     faithful it is.
     """
 
@@ -262,7 +262,7 @@ class DataSet(Part):
     name: str
     data_type: Literal["haplotypes", "sequences"]
     individuals: int | None = Field(
-        None, description="Individuals of each kind compared; null for sequences and for up to 20."
+        None, description="Individuals compared per group; null for sequences and for up to 20."
     )
     sites: int | None = None
     site_account: dict | None = Field(

@@ -138,7 +138,7 @@ def frontier(
             below.errorbar(x, row.worst_attack, yerr=error, fmt=style.marker, capsize=3, **look)
     above.set_ylabel("AUC of the classifier")
     below.set_ylabel("AUC of the worst attack")
-    below.set_xlabel("epsilon: what the data may tell of an individual")
+    below.set_xlabel("epsilon: what the data may reveal of an individual")
     below.set_xticks(
         [NOTHING, 0.5, 1, 3, 8, NO_LIMIT], ["nothing", "0.5", "1", "3", "8", "no limit"]
     )

@@ -92,7 +92,7 @@ def plan(
     if not found.whole[0, 1] > 0:
         raise InputError(
             "cohort",
-            "too few individuals or sites to tell what a release can be",
+            "too few individuals or sites to compute what a release can be",
             expected="genotypes of at least 4 individuals",
         )
     n = _training(len(genotypes.individuals), holdout)
