@@ -162,7 +162,7 @@ class TrialOptions(FiniteSection):
 
 
 class TrialSection(TrialOptions, Switched):
-    """Treatment effects learnt from every generator's haplotypes, in a planted trial."""
+    """Treatment effects learned from every generator's haplotypes, in a planted trial."""
 
     build: Literal["GRCh37", "GRCh38"] | None = Field(
         None, description="Genome build of the panels, for the star alleles of CYP2C19."

@@ -290,9 +290,7 @@ class TransformerOptions(Section):
 
 
 class GanOptions(Section):
-    """Adversarial network over block tokens, conditional on population, anchored to the likelihood
-    of the training rows.
-    """
+    """Adversarial prior of whole haplotypes, and a network of block tokens fitted by likelihood."""
 
     steps: int | None = Field(
         None,

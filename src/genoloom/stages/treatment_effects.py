@@ -1,4 +1,4 @@
-"""How well individual treatment effects are learnt from synthetic individuals: a planted trial."""
+"""How well individual treatment effects are learned from synthetic individuals: a planted trial."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A synthetic cohort table of covariates, treatment and outcome, learnt from the training
+"""A synthetic cohort table of covariates, treatment and outcome, learned from the training
 individuals of one that the user brings, factor by factor: P(X) P(T | X) P(Y | X, T).
 """
 
