@@ -197,6 +197,17 @@ def measure_generator(case: Case, generator: str) -> list[dict]:
     return [*others, own | {"train_cpu_s": seconds}]
 
 
+def likelihood(case: Case, generator: str) -> dict:
+    """Train and score; a row with the bits per site of the held-out individuals."""
+    started = time.process_time()
+    model = make_model(case, generator, case.place / generator, case.split)
+    seconds = time.process_time() - started
+    return {
+        "generator": generator, "bits": bits_per_site(model, case.prefix, case.split),
+        "sites": read_description(model, "haplotypes")["n_variants"], "train_cpu_s": seconds,
+    }  # fmt: skip
+
+
 def judge_model(case: Case, name: str, model: Path, panel: Path, table: Path) -> list[dict]:
     """Sample from a model, validate and audit; rows as of `measure_generator`."""
     samples = make_samples(case, model, table, case.arguments.individuals)

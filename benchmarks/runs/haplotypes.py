@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks.options import add_shared, options_of
-from benchmarks.runner import JUDGED, METRICS, Case, measure_generator
+from benchmarks.runner import JUDGED, METRICS, Case, likelihood, measure_generator
 from benchmarks.table import spread
 from genoloom.models.haplotype import GENERATORS
 from genoloom.report.summary import as_text
@@ -25,6 +25,7 @@ COLUMNS = JUDGED
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_shared(parser, set=["demo"], seeds="1", generators=list(GENERATORS), set_option=[])
     add_shared(parser, minutes=None, steps=None, n_permutations=3, threads=1)
+    parser.add_argument("--likelihood", action="store_true", help="bits per site alone")
     parser.add_argument(
         "--individuals", type=int, help="synthetic individuals (default: as many as trained)"
     )
@@ -34,6 +35,9 @@ def measure(case: Case) -> Iterator[dict]:
     for generator in case.arguments.generators:
         _, options = options_of(generator, case.arguments)
         if case.has(generator=generator, options=options):
+            continue
+        if case.arguments.likelihood:
+            yield likelihood(case, generator) | {"options": options}
             continue
         *others, own = measure_generator(case, generator)
         yield from (row for row in others if not case.has(generator=row["generator"]))

@@ -375,6 +375,30 @@ def proceed(
 
 
 @jit
+def _errors(own, index, differs, strays, spare, errors):
+    """Chance that an allele of a row differs from its token, by site, in `errors` (L,)."""
+    n = len(index)
+    for site in range(len(differs)):
+        errors[site] = differs[site] + spare
+    for j in own:
+        if j < 0:
+            continue
+        n -= 1
+        for site in range(len(differs)):
+            errors[site] -= (strays[index[j]] >> np.uint32(site)) & np.uint32(1)
+    for site in range(len(differs)):
+        errors[site] = min(max(errors[site] / n, LEAST_ERROR), MOST_ERROR)
+
+
+@jit
+def _allele(x, called, site, error):
+    """Chance of an allele, given a token that differs from the row at `x`."""
+    if not (called >> np.uint32(site)) & np.uint32(1):
+        return 1.0
+    return error if (x >> np.uint32(site)) & np.uint32(1) else 1 - error
+
+
+@jit
 def chances(row, called, ids, C, differs, strays, index, own, spare):
     """Chance of each row's alleles in a block given each token, float64 (B, R, C).
 
@@ -392,30 +416,44 @@ def chances(row, called, ids, C, differs, strays, index, own, spare):
         Templates added to them.
     """
     B, L = len(row), len(differs)
-    out = np.empty((B, LANES, C), np.float64)
-    odds = np.empty(L, np.float64)
+    out, errors = np.empty((B, LANES, C), np.float64), np.empty(L, np.float64)
     for b in range(B):
         for r in range(LANES):
-            n = len(index)
-            for site in range(L):
-                odds[site] = differs[site] + spare
-            for j in own[b, r]:
-                if j < 0:
-                    continue
-                n -= 1
-                for site in range(L):
-                    odds[site] -= (strays[index[j]] >> np.uint32(site)) & np.uint32(1)
-            equal = 1.0  # chance that no called allele differs
-            for site in range(L):
-                error = min(max(odds[site] / n, LEAST_ERROR), MOST_ERROR)
-                odds[site] = error / (1 - error)
-                if (called[b, r] >> np.uint32(site)) & np.uint32(1):
-                    equal *= 1 - error
+            _errors(own[b, r], index, differs, strays, spare, errors)
             for c in range(C):
-                x = (row[b, r] ^ ids[c]) & called[b, r]
-                chance = equal
+                x, chance = row[b, r] ^ ids[c], 1.0
                 for site in range(L):
-                    if (x >> np.uint32(site)) & np.uint32(1):
-                        chance *= odds[site]
+                    chance *= _allele(x, called[b, r], site, errors[site])
                 out[b, r, c] = chance
+    return out
+
+
+@jit
+def mixed_chances(pi, row, called, ids, C, differs, strays, index, own, spare):
+    """Chance of each row's alleles in a block whose tokens have the chances `pi` (B, R, C), float64
+    (B, R, L): of one token, and of two, the second from site 1, 2, ... L - 1 on, which are drawn
+    independently. Further arguments as of `chances`.
+    """
+    B, L = len(row), len(differs)
+    out, errors = np.empty((B, LANES, L), np.float64), np.empty(L, np.float64)
+    before, after = np.empty(L, np.float64), np.empty(L, np.float64)
+    for b in range(B):
+        for r in range(LANES):
+            _errors(own[b, r], index, differs, strays, spare, errors)
+            whole = 0.0
+            before[:] = 0
+            after[:] = 0
+            for c in range(C):
+                x, chance = row[b, r] ^ ids[c], pi[b, r, c]
+                for site in range(L):
+                    before[site] += chance
+                    chance *= _allele(x, called[b, r], site, errors[site])
+                whole += chance
+                chance = pi[b, r, c]
+                for site in range(L - 1, -1, -1):
+                    chance *= _allele(x, called[b, r], site, errors[site])
+                    after[site] += chance
+            out[b, r, 0] = whole
+            for site in range(1, L):
+                out[b, r, site] = before[site] * after[site]
     return out

@@ -16,7 +16,7 @@ PARTICLES_AT_ONCE = 1024
 
 
 def impute_rows(
-    panel: TemplatePanel, token_chances: Callable[[CopyingState], np.ndarray],
+    panel: TemplatePanel, token_chances: Callable[[CopyingState], np.ndarray], recombination: float,
     haplotypes: HaplotypeSource, population: np.ndarray,
     seed: np.ndarray, particles: int,
 ) -> Iterator[Imputation]:  # fmt: skip
@@ -27,6 +27,8 @@ def impute_rows(
     ----------
     token_chances : callable
         Chances of the tokens of a state's present block, float64 (n, C).
+    recombination : float
+        Chance that a block is of two tokens.
     haplotypes : HaplotypeSource
         -1 at what is to be filled in.
     population : ndarray, int64, shape (n_haplotypes,)
@@ -38,10 +40,14 @@ def impute_rows(
     for low in range(0, haplotypes.n_haplotypes, at_once):
         rows = np.arange(low, min(low + at_once, haplotypes.n_haplotypes))
         part = HaplotypeView(haplotypes, haplotypes=rows)
-        yield _impute(panel, token_chances, part, population[rows], seed[rows], particles)
+        yield _impute(
+            panel, token_chances, recombination, part, population[rows], seed[rows], particles
+        )
 
 
-def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imputation:
+def _impute(
+    panel, token_chances, recombination, haplotypes, population, seed, P: int
+) -> Imputation:
     R, K, L = len(seed), panel.n_blocks, panel.block
     state = CopyingState(panel, np.repeat(population, P))
     paths = np.zeros((R, P, K), dtype=np.uint32)
@@ -49,7 +55,7 @@ def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imput
     everything = np.full(R * P, 2**32 - 1, dtype=np.uint32)
     for k in range(K):
         bits, called = (x[0] for x in read_bits(haplotypes, L, k, k + 1))
-        drawn, log_chance = _draw(state, token_chances(state), bits, called, seed, P)
+        drawn, log_chance = _draw(state, token_chances(state), recombination, bits, called, seed, P)
         state.advance(drawn.ravel(), everything)
         chosen = particles.add(k, drawn, log_chance)
         if chosen is not None:
@@ -60,6 +66,7 @@ def _impute(panel, token_chances, haplotypes, population, seed, P: int) -> Imput
 def _draw(
     state: CopyingState,
     pi: np.ndarray,
+    recombination: float,
     bits: np.ndarray,
     called: np.ndarray,
     seed: np.ndarray,
@@ -70,15 +77,21 @@ def _draw(
     """
     R, L, k = len(seed), state.panel.block, state.k
     each = np.repeat(np.arange(R), P)
-    joint = pi * state.chances(bits[each], called[each], SPARE)
-    log_chance = np.log(joint.sum(axis=1)).reshape(R, P)
-    uniforms = row_uniforms(seed, BLOCK_DRAWS + k * P + np.arange(P)).ravel()
-    token = state.table.ids[invert(joint.cumsum(axis=1), uniforms)]
+    bits, called = bits[each], called[each]
+    found = state.mixed_chances(pi, bits, called, recombination)
+    log_chance = np.log(found.sum(axis=1)).reshape(R, P)
+    uniforms = row_uniforms(seed, BLOCK_DRAWS + k * 3 * P + np.arange(3 * P)).reshape(R * P, 3).T
+    second = invert(found.cumsum(axis=1), uniforms[0])  # site from which on it is of another token
+    full = np.uint32(2**L - 1)
+    of_first = np.where(second == 0, full, (1 << second) - 1).astype(np.uint32)
+    tokens = []
+    for mask, uniform in zip((of_first, full & ~of_first), uniforms[1:], strict=True):
+        joint = pi * state.chances(bits, called & mask)
+        tokens.append(state.table.ids[invert(joint.cumsum(axis=1), uniform)] & mask)
     mutations = row_uniforms(seed, k * P * L + np.arange(P * L)).reshape(R * P, L) < state.error(
         SPARE
     )
-    mutated = token ^ np.bitwise_or.reduce(
+    mutated = (tokens[0] | tokens[1]) ^ np.bitwise_or.reduce(
         mutations.astype(np.uint32) << np.arange(L, dtype=np.uint32), axis=1
     )
-    known = called[each]
-    return (bits[each] & known | mutated & ~known).reshape(R, P), log_chance
+    return (bits & called | mutated & ~called).reshape(R, P), log_chance

@@ -9,9 +9,10 @@ Stephens (2003, doi:10.1093/genetics/165.4.2213) with fixed rates of switches an
 recursion is a head of attention over templates whose keys are recurrent, so time is linear in sites
 and in templates. A small network, the same at every position and for every token, turns these
 values into the chance pi of each token. The block is the token seen through mutations of single
-alleles, whose chances are counted where templates differ from their nearest token. So all
-probabilities sum to one, the likelihood is exact, and missing calls drop out. Draws at temperature
-1 without groups and anchors are from the very same model.
+alleles, whose chances are counted where templates differ from their nearest token; a share of the
+blocks has two tokens, the second from any site on. So all probabilities sum to one, the likelihood
+is exact, and missing calls drop out. Draws at temperature 1 without groups and anchors are from the
+same model with one token per block.
 
 Training asks for blocks of the templates themselves, with the row's own individual left out of all
 counts: the few thousand weights cannot memorise an individual, and the same weights serve any other
@@ -93,6 +94,7 @@ class CopyingNetworkDescription(HaplotypeDescription):
     """The words of such a model."""
 
     options: OptionsDescription
+    recombination: float = Field(default=0, ge=0, le=1)  # models of older versions have none
     # the last populations, which no template belongs to, and which other each is drawn as
     stands_for: dict[Name, Name] = Field(default={}, max_length=MOST_LABELS)
 
@@ -120,6 +122,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         self.anchors: Anchors | None = None
         self.groups: Groups
         self.mutations: np.ndarray | None = None  # factors, float32 (P,)
+        self.recombination = 0.0  # chance that a block that is scored is of two tokens
         self.reweighting: Reweighting | None = None
         self.stands_for: dict[str, str] = {}
 
@@ -158,6 +161,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         other = type(self)(self.options)
         other._begin(data)
         other.network, other.weights = self.network, self.weights
+        other.recombination = self.recombination
         everybody = np.arange(len(data.population))
         other.panel, other.groups, order = other._collect(data, everybody, seed)
         if self.options.anchor:
@@ -223,6 +227,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )
         train(training, run, **schedule_of(options))
         self._take(network_arrays(network, ""))
+        self.recombination = learning.recombination_rate(
+            panel, of_validation, data.population[validation], self._chances, rng
+        )
 
     def _take(self, network: dict[str, np.ndarray]) -> None:
         """Have these weights of the network, by the names of `copying_weights.shapes`."""
@@ -346,7 +353,8 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
 
     def _score(self, state: CopyingState, bits: np.ndarray, called: np.ndarray) -> np.ndarray:
         """Natural-log probability of alleles of a state's present block, float64 (n,)."""
-        return np.log((self._chances(state) * state.chances(bits, called, SPARE)).sum(axis=1))
+        found = state.mixed_chances(self._chances(state), bits, called, self.recombination)
+        return np.log(found.sum(axis=1))
 
     def log_likelihood(self, haplotypes: HaplotypeSource, population: np.ndarray) -> np.ndarray:
         total = np.zeros(haplotypes.n_haplotypes)
@@ -419,7 +427,9 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
     def impute(
         self, haplotypes: HaplotypeSource, population: np.ndarray, seed: np.ndarray, particles: int
     ) -> Iterator[Imputation]:
-        yield from impute_rows(self.panel, self._chances, haplotypes, population, seed, particles)
+        yield from impute_rows(
+            self.panel, self._chances, self.recombination, haplotypes, population, seed, particles
+        )
 
     def _blocks(self, haplotypes: HaplotypeSource) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Number, alleles and calls (uint32) of each block of a source."""
@@ -439,7 +449,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         if self.anchors is not None:
             arrays |= {"anchors": self.anchors.factors, "mutations": self.mutations}
         more = {"stands_for": self.stands_for} if self.stands_for else {}
-        return arrays, self._words() | more
+        return arrays, self._words() | {"recombination": self.recombination} | more
 
     @classmethod
     def declare(cls, arrays: Declared, words: CopyingNetworkDescription) -> None:
@@ -472,6 +482,7 @@ class CopyingNetworkGenerator(HaplotypeGenerator):
         )  # fmt: skip
         generator.groups = Groups.among(arrays["group"], arrays["population"])
         generator._know(stands_for)
+        generator.recombination = description.get("recombination", 0.0)
         generator.anchors = Anchors.from_arrays(arrays)
         generator.mutations = arrays.get("mutations")
         generator._take(

@@ -7,10 +7,17 @@ import numpy as np
 
 from genoloom.models.finite import refuse_non_finite
 from genoloom.models.haplotype import copying_kernels as kernels
-from genoloom.models.haplotype.copying_features import Network, chances, features, logits, proceed
+from genoloom.models.haplotype.copying_features import (
+    Network,
+    chances,
+    features,
+    logits,
+    mixed_chances,
+    proceed,
+)
 from genoloom.models.haplotype.copying_kernels import HEADS, LANES, MATCHES, Rows, Rules
 from genoloom.models.haplotype.copying_matches import Matches, TableArrays
-from genoloom.models.haplotype.templates import BlockTable, BlockTables, TemplatePanel
+from genoloom.models.haplotype.templates import SPARE, BlockTable, BlockTables, TemplatePanel
 
 # of the state of rows, by lane
 CARRIED = ("weights", "by_block", "own_by_block", "log_probability")
@@ -132,17 +139,35 @@ class CopyingState:
         panel = self.panel
         return self._by_row(logits(self.rows, self._here(), self.rules, network, panel.carriers))
 
-    def chances(self, row: np.ndarray, called: np.ndarray, spare: float) -> np.ndarray:
+    def chances(self, row: np.ndarray, called: np.ndarray) -> np.ndarray:
         """Chance of alleles (uint32 (n,), and which are called) of the present block given each
         token, float64 (n, C).
         """
-        table = self.table
-        found = chances(
-            row[self.lanes], called[self.lanes], table.ids, table.n_tokens, table.differs,
-            table.strays, table.index, self.rows.own,
-            spare,
-        )  # fmt: skip
+        found = chances(row[self.lanes], called[self.lanes], *self._of_the_block())
         return self._by_row(found)
+
+    def mixed_chances(
+        self, pi: np.ndarray, row: np.ndarray, called: np.ndarray, recombination: float
+    ) -> np.ndarray:
+        """Chance of alleles of the present block whose tokens have the chances `pi` (n, C), float64
+        (n, L): with one token for all sites, and with a second one from site 1, 2, ... L - 1 on.
+        They add up to the chance of the alleles.
+        """
+        found = mixed_chances(
+            np.ascontiguousarray(pi[self.lanes]), row[self.lanes], called[self.lanes],
+            *self._of_the_block(),
+        )  # fmt: skip
+        share = np.full(self.panel.block, recombination / (self.panel.block - 1))
+        share[0] = 1 - recombination
+        return self._by_row(found) * share
+
+    def _of_the_block(self) -> tuple:
+        """The last arguments of the compiled `chances`."""
+        table = self.table
+        return (
+            table.ids, table.n_tokens, table.differs, table.strays, table.index, self.rows.own,
+            SPARE,
+        )  # fmt: skip
 
     def draw(
         self,

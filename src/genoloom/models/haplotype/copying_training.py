@@ -6,6 +6,7 @@ Letters in shapes: n rows, C tokens, F features of a token, H features of a row,
 
 import logging
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 from genoloom.models.haplotype.copying_features import N_ROW, N_TOKEN, OF_HEAD
 from genoloom.models.haplotype.copying_state import CopyingState
-from genoloom.models.haplotype.templates import SPARE, TemplatePanel, read_bits
+from genoloom.models.haplotype.templates import TemplatePanel, read_bits
 from genoloom.models.layers import AveragedTraining
 from genoloom.panel import HaplotypeSource, HaplotypeView
 
@@ -27,6 +28,7 @@ STRETCH, BEFORE = 64, 96  # blocks of a stretch of a long contig, and blocks tha
 VALIDATION_PAIRS = 65_536
 SHOWN_PAIRS = 16_384  # of training rows, whose likelihood decides nothing
 BLOCKS_A_STEP, ROWS_A_STEP = 8, 192
+FIRST_RATE, EM_ROUNDS = 0.1, 50
 UNLABELLED = 0.1  # share of training rows whose population is hidden
 LEAST_SPREAD = 0.02  # a feature that is constant in training must not shift where it is not
 
@@ -108,10 +110,45 @@ def gather(
         As of `CopyingState`: with it, rows that are templates themselves see what others would know
         of them.
     """
+    return [_pairs(*asked) for asked in _blocks_of(panel, rows, population, own, pairs, rng)]
+
+
+def recombination_rate(
+    panel: TemplatePanel,
+    rows: HaplotypeSource,
+    population: np.ndarray,
+    token_chances: Callable[[CopyingState], np.ndarray],
+    rng: np.random.Generator,
+) -> float:
+    """The share of blocks of two tokens that is likeliest for rows who are no templates, by
+    expectation maximisation (Dempster, Laird & Rubin 1977); arguments as of `gather`.
+
+    Parameters
+    ----------
+    token_chances : callable
+        Chances of the tokens of a state's present block, float64 (n, C).
+    """
+    asked = _blocks_of(panel, rows, population, None, VALIDATION_PAIRS, rng)
+    found = np.concatenate(
+        [
+            state.mixed_chances(token_chances(state), bits, called, 0.5)
+            for state, bits, called, _ in asked
+        ]
+    )
+    one, two = found[:, 0], found[:, 1:].sum(axis=1)
+    share = FIRST_RATE
+    for _ in range(EM_ROUNDS):
+        share = float(np.mean(share * two / ((1 - share) * one + share * two)))
+    return share
+
+
+def _blocks_of(
+    panel, rows, population, own, pairs, rng
+) -> Iterator[tuple[CopyingState, np.ndarray, np.ndarray, int]]:
+    """States before each block that is asked for, alleles and calls of it, and its sites."""
     spans = _stretches(panel.n_blocks, pairs)
     n_blocks = sum(stop - first for _, first, stop in spans)
     n = min(len(population), ROWS, max(1, pairs // n_blocks))
-    found = []
     for start, first, stop in spans:
         chosen = np.sort(rng.permutation(len(population))[:n])
         asked = population[chosen]
@@ -122,9 +159,8 @@ def gather(
         for k in range(start, stop):
             if k >= first:
                 sites = min(panel.block, panel.haplotypes.n_variants - k * panel.block)
-                found.append(_pairs(state, bits[k - start], called[k - start], sites))
+                yield state, bits[k - start], called[k - start], sites
             state.advance(bits[k - start], called[k - start])
-    return found
 
 
 def own_templates(place: np.ndarray, individual: np.ndarray) -> np.ndarray:
@@ -141,7 +177,7 @@ def own_templates(place: np.ndarray, individual: np.ndarray) -> np.ndarray:
 def _pairs(state: CopyingState, bits: np.ndarray, called: np.ndarray, sites: int) -> BlockPairs:
     f, h, others = state.features()
     usable = others >= np.minimum(others.max(axis=1, keepdims=True), state.panel.carriers)
-    chance = np.where(usable, np.maximum(state.chances(bits, called, SPARE), 1e-35), 0)
+    chance = np.where(usable, np.maximum(state.chances(bits, called), 1e-35), 0)
     return BlockPairs(
         *(
             torch.from_numpy(x)

@@ -100,7 +100,8 @@ def test_missing_calls_of_the_last_block_are_summed_over(eleven_sites, everythin
     ) == pytest.approx(chance[agrees].sum())
 
 
-def test_draws_follow_the_likelihood(eleven_sites, everything):
+def test_draws_follow_the_likelihood(eleven_sites, everything, monkeypatch):
+    monkeypatch.setattr(eleven_sites, "recombination", 0.0)  # draws have none within a block
     probability = np.exp(
         eleven_sites.log_likelihood(source(everything), np.zeros(len(everything), dtype=int))
     )
@@ -241,10 +242,29 @@ def test_mutations_leave_the_own_individual_out():
     )
     one = np.array([0b0010] * 2, dtype=np.uint32)
     state = CopyingState(panel, np.zeros(2, dtype=int), np.array([[2, 3], [-1, -1]]))
-    chance = state.chances(one, np.full(2, 15, dtype=np.uint32), 0.2)[:, 0]
+    chance = state.chances(one, np.full(2, 15, dtype=np.uint32))[:, 0]
     spare = 0.2 / 12
     assert chance[0] == pytest.approx(0.2 / 10 * (1 - 0.2 / 10) ** 3)
     assert chance[1] == pytest.approx(1.2 / 12 * (1 - spare) ** 3)
+
+
+def test_blocks_of_two_tokens_against_all_pairs_of_tokens():
+    data = copies_with_mutations(12, 30)
+    panel, _ = TemplatePanel.collect(
+        data.haplotypes, data.population, 2, block=4, vocabulary_size=8, carriers=2
+    )
+    population = data.population[:6]
+    state, rng = CopyingState(panel, population), np.random.default_rng(1)
+    pi = rng.dirichlet(np.ones(state.table.n_tokens), 6)
+    bits, called = rng.integers(0, 16, (2, 6)).astype(np.uint32)
+    found = state.mixed_chances(pi, bits, called, 0.3)
+    whole = (pi * state.chances(bits, called)).sum(axis=1)
+    np.testing.assert_allclose(found[:, 0], 0.7 * whole)
+    for site in (1, 2, 3):
+        before = np.uint32((1 << site) - 1)
+        parts = [state.chances(bits, called & mask) for mask in (before, ~before)]
+        pairs = np.einsum("nc,nd,nc,nd->n", pi, pi, *parts)
+        np.testing.assert_allclose(found[:, site], 0.1 * pairs)
 
 
 @pytest.fixture(scope="module")
