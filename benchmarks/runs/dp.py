@@ -34,8 +34,7 @@ from genoloom.config import CohortOptions, GenerateOptions, SplitOptions
 from genoloom.formats.pgen import open_panel
 from genoloom.formats.splits import read_roles
 from genoloom.formats.tables import read_table
-from genoloom.models.haplotype.packed_haplotypes import majority
-from genoloom.panel import Individuals, Panel, allele_counts
+from genoloom.panel import Individuals, Panel, allele_counts, majority
 from genoloom.popgen.structure import fst_matrix
 from genoloom.seeds import derive_seed
 from genoloom.stages.cohort import make_cohort

@@ -22,7 +22,7 @@ from scipy.linalg import solve
 
 from benchmarks.options import add_shared
 from benchmarks.runner import Case
-from genoloom.panel import Panel
+from genoloom.panel import Panel, fill_missing
 from genoloom.popgen.effective_sites import RIDGES, effective_number
 from genoloom.privacy.leak_budget import Leak
 from genoloom.privacy.measures import auc
@@ -78,9 +78,7 @@ def read_dosage(panel: Panel) -> np.ndarray:
     """Alternate alleles of everybody, int8 (n_variants, n_individuals); missing calls become the
     common allele.
     """
-    alleles = panel.haplotypes.read(0, len(panel.sites))
-    common = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
-    alleles = np.where(alleles < 0, common[:, None], alleles)
+    alleles = fill_missing(panel.haplotypes.read(0, len(panel.sites)))
     return alleles[:, 0::2] + alleles[:, 1::2]
 
 

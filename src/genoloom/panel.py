@@ -372,6 +372,19 @@ def allele_counts(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return alternate, called
 
 
+def majority(alleles: np.ndarray) -> np.ndarray:
+    """The more frequent allele of each site, int8, shape (n_variants,); 0 when both are equally
+    frequent.
+    """
+    return ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
+
+
+def fill_missing(alleles: np.ndarray) -> np.ndarray:
+    """Missing calls as the more frequent allele of the site."""
+    missing = alleles < 0
+    return np.where(missing, majority(alleles)[:, None], alleles) if missing.any() else alleles
+
+
 def genetic_positions(sites: Sites) -> np.ndarray:
     """Centimorgans of the sites, float64; 1 cM a megabase where there is no map."""
     if np.isnan(sites.cm).any():

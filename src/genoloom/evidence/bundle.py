@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-import psutil
-
 from genoloom import __version__
 from genoloom.errors import GenoLoomError, InputError
-from genoloom.formats.atomic import HOST, write_beside
+from genoloom.formats.atomic import HOST, left_over, write_beside
 from genoloom.formats.models import file_digest
 from genoloom.privacy.bundle import ro_crate
 from genoloom.privacy.leak_scan import Forbidden, scan
@@ -40,16 +38,9 @@ def made_beside(out: Path) -> Iterator[Path]:
     What killed releases left of the same bundle is removed as well.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    mark = f".part-{HOST}-"
-    for part in out.parent.glob(f"{mark}*-{escape(out.name)}"):
-        number = part.name.removeprefix(mark).split("-", 1)[0]
-        if (
-            part.name == f"{mark}{number}-{out.name}"
-            and number.isdigit()
-            and not psutil.pid_exists(int(number))
-        ):
-            shutil.rmtree(part, ignore_errors=True)
-    scratch = out.with_name(f"{mark}{os.getpid()}-{out.name}")
+    for part in left_over(out):
+        shutil.rmtree(part, ignore_errors=True)
+    scratch = out.with_name(f".part-{HOST}-{os.getpid()}-{out.name}")
     scratch.mkdir(mode=0o700)
     try:
         yield scratch

@@ -216,7 +216,8 @@ class Chain:
         sheet = self.synthetic / "cohort.tsv"
         any_model = {"model": tuple(map(self.model, contigs))}
         divided = {} if self.public else split
-        redrawn = not self.public and _stage_of(record_path(self.synthetic / "cohort")) == "redraw"
+        made = _record(record_path(self.synthetic / "cohort"))
+        redrawn = not self.public and made is not None and made.stage == "redraw"
         if redrawn:
             drawn, summary = self.synthetic / "cohort.drawn.tsv", self.synthetic / "redraw.json"
             inputs = models | panel | split | {"cohort": (drawn,)}
@@ -258,9 +259,8 @@ class Chain:
         private, baselines = self.private / "audit.tsv", self._baselines(public, AttackRow)
         outputs = {private.name: private, public.name: public}
         # the audit itself has seen whether they are of its own files
-        roles = [
-            role for role in _inputs_of(self.private / "audit.json") if role.startswith(SHADOWS)
-        ]
+        audit = _record(self.private / "audit.json")
+        roles = [role for role in (audit.inputs if audit else ()) if role.startswith(SHADOWS)]
         shadows = {role: (self.private / SHADOWS / Path(role).name,) for role in roles}
         yield Link(
             "audit",
@@ -345,9 +345,8 @@ class Chain:
     def _check(self, link: Link) -> list[str]:
         """What is wrong with a record, and with the files it is of."""
         again = f"; make it again (genoloom {link.stage})"
-        try:
-            record = read_provenance(link.record)
-        except InputError:
+        record = _record(link.record)
+        if record is None:
             return [
                 f"{link.what}: {link.record.name}, the record of what it was made from, is missing "
                 f"or cannot be read{again}"
@@ -396,15 +395,9 @@ class Chain:
         return self._digests[path]
 
 
-def _inputs_of(record: Path) -> set[str]:
+def _record(path: Path) -> Provenance | None:
+    """A record of provenance; None where it cannot be read."""
     try:
-        return set(read_provenance(record).inputs)
+        return read_provenance(path)
     except InputError:
-        return set()
-
-
-def _stage_of(record: Path) -> str:
-    try:
-        return read_provenance(record).stage
-    except InputError:
-        return ""
+        return None

@@ -48,7 +48,8 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
                 raise PermissionError(errno.EACCES, "Permission denied", str(final.parent))
             if final.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "Is a directory", str(final))
-            _remove_left_over(final)
+            for left in left_over(final):
+                left.unlink(missing_ok=True)
         yield parts
         for part in parts:
             with open(part, "rb+") as handle:
@@ -71,13 +72,13 @@ def write_beside(*targets: str | Path) -> Iterator[list[Path]]:
                 part.unlink()
 
 
-def _remove_left_over(final: Path) -> None:
-    """Remove the parts of a target whose process, on this machine, is gone."""
+def left_over(final: Path) -> Iterator[Path]:
+    """The parts of a target whose process, on this machine, is gone."""
     mark = f".part-{HOST}-"
     for part in final.parent.glob(f"{mark}*-{glob.escape(final.name)}"):
-        number = part.name.removeprefix(mark).split("-", 1)[0]
+        number = part.name.removeprefix(mark).removesuffix(f"-{final.name}")
         if number.isdigit() and not psutil.pid_exists(int(number)):
-            part.unlink(missing_ok=True)
+            yield part
 
 
 def _explain(error: Exception, final: Path) -> GenoLoomError | None:

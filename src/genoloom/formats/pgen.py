@@ -195,6 +195,16 @@ def _check_pgen(path: Path, n_individuals: int, n_variants: int) -> None:
         )
 
 
+def write_panel(prefix: str | Path, panel: Panel, size: int | None = None) -> None:
+    """Write a panel, `size` sites at a time (as `Panel.blocks`)."""
+    sites = panel.sites
+    with PanelWriter(
+        prefix, panel.individuals, sites.contig, sites.contig_length, sites.ploidy
+    ) as writer:
+        for start, stop, alleles in panel.blocks(size):
+            writer.append(sites.take(slice(start, stop)), alleles)
+
+
 class PanelWriter:
     """Write a panel block by block; the files appear together when the block ends well.
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.statistics_files import AGAIN, Guarantee, Statistics, read_statistics
-from genoloom.models.haplotype.packed_haplotypes import majority
 from genoloom.models.haplotype.reweighting import Reweighting
-from genoloom.panel import Panel
+from genoloom.panel import Panel, fill_missing
 from genoloom.privacy.cell_counts import BLOCK, weighted
 from genoloom.privacy.cohort_statistics import PER_WINDOW, WINDOW, balanced, scores
 
@@ -68,7 +67,7 @@ def read_reweighting(
         if len(kept) == 0:
             return base
         sites = slice(starts[w], min(starts[w] + size, n))
-        alleles = filled(templates.haplotypes.read(sites.start, sites.stop))
+        alleles = fill_missing(templates.haplotypes.read(sites.start, sites.stop))
         along = scores(alleles, own["vectors"][sites][:, kept])
         shift = own["shift"][:, w, kept]
         return np.stack([balanced(b, along, s) for b, s in zip(base, shift, strict=True)])
@@ -110,15 +109,9 @@ def _base(path: Path, words: Statistics, templates: Panel) -> np.ndarray:
     return np.stack(rows)
 
 
-def filled(alleles: np.ndarray) -> np.ndarray:
-    """Missing calls as the more frequent allele of the site."""
-    missing = alleles < 0
-    return np.where(missing, majority(alleles)[:, None], alleles) if missing.any() else alleles
-
-
 def block_bits(panel: Panel, k: int) -> np.ndarray:
     """Alleles of block `k`, uint32 (n_haplotypes,)."""
     stop = min((k + 1) * BLOCK, len(panel.sites))
-    alleles = filled(panel.haplotypes.read(k * BLOCK, stop))
+    alleles = fill_missing(panel.haplotypes.read(k * BLOCK, stop))
     places = np.arange(len(alleles), dtype=np.uint32)[:, None]
     return np.bitwise_or.reduce((alleles == 1).astype(np.uint32) << places, axis=0)

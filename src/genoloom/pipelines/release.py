@@ -16,7 +16,7 @@ from genoloom.evidence.public_panels import release_terms
 from genoloom.evidence.release import Evidence
 from genoloom.formats.leak_ledger import add_to_ledger
 from genoloom.formats.models import file_digest, privacy_of
-from genoloom.formats.pgen import PanelWriter
+from genoloom.formats.pgen import write_panel
 from genoloom.formats.private_directories import close_directory
 from genoloom.formats.tables import read_records, write_records, write_table
 from genoloom.formats.tracts import write_tracts
@@ -140,11 +140,7 @@ class Bundle:
         evidence, prefix = self.evidence, self.part / contig
         generator, sites, description = load_generator(evidence.model(contig))
         panel, record = evidence.genotypes(contig, sites), evidence.records[f"synthetic {contig}"]
-        with PanelWriter(
-            prefix, panel.individuals, sites.contig, sites.contig_length, sites.ploidy
-        ) as writer:
-            for start, stop, alleles in panel.blocks(BLOCK):
-                writer.append(panel.sites.take(slice(start, stop)), alleles)
+        write_panel(prefix, panel, BLOCK)
         [variants] = [
             Path(f"{prefix}{suffix}")
             for suffix in VARIANT_SUFFIXES

@@ -15,7 +15,7 @@ from genoloom.config import PrepareOptions
 from genoloom.errors import InputError
 from genoloom.evidence.bundle import MANIFEST
 from genoloom.formats.models import file_digest
-from genoloom.formats.pgen import PanelWriter, open_panel
+from genoloom.formats.pgen import open_panel, write_panel
 from genoloom.formats.tables import write_table
 from genoloom.formats.vcf_write import write_variants
 from genoloom.panel import ArrayHaplotypes, Individuals, Panel, join_individuals
@@ -272,11 +272,7 @@ def _as_x(founders: Panel) -> Panel:
 
 def _write(prefix: Path, panel: Panel, suffixes: tuple[str, ...], seed: int) -> None:
     """The PGEN trio of a panel, and files of variants."""
-    sites = panel.sites
-    with PanelWriter(
-        prefix, panel.individuals, sites.contig, sites.contig_length, sites.ploidy
-    ) as writer:
-        writer.append(sites, panel.haplotypes.read(0, len(sites)))
+    write_panel(prefix, panel, len(panel.sites))
     for suffix in suffixes:
         header = {"version": __version__, "seed": seed}
         write_variants(Path(f"{prefix}{suffix}"), panel, header, kind="testdata")

@@ -21,9 +21,9 @@ from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.splits import read_roles
 from genoloom.formats.statistics_files import Guarantee, Statistics, write_statistics
 from genoloom.models.haplotype.templates import read_bits
-from genoloom.panel import Panel
+from genoloom.panel import Panel, fill_missing
 from genoloom.panels.public_panels import labels_fit
-from genoloom.panels.reweighting import block_bits, filled
+from genoloom.panels.reweighting import block_bits
 from genoloom.privacy.accounting import epsilon_of, mu_of, rest, together
 from genoloom.privacy.cell_counts import BLOCK, FEWEST_CARRIERS, cell_counts
 from genoloom.privacy.cohort_statistics import (
@@ -68,7 +68,7 @@ class _Pair:
             stop = min(start + sites, len(self.public.sites))
             yield (
                 start,
-                filled(self.public.haplotypes.read(start, stop)),
+                fill_missing(self.public.haplotypes.read(start, stop)),
                 self.private.haplotypes.read(start, stop),
             )
 

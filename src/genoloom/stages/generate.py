@@ -17,7 +17,7 @@ from genoloom.errors import InputError
 from genoloom.faults import reserve
 from genoloom.formats.cohort_sheets import read_cohort
 from genoloom.formats.drawn_parts import DrawnPart, write_part
-from genoloom.formats.pgen import PanelWriter, panel_files
+from genoloom.formats.pgen import panel_files, write_panel
 from genoloom.formats.provenance import Making, record_path
 from genoloom.formats.tables import write_table
 from genoloom.formats.tracts import write_tracts
@@ -25,7 +25,7 @@ from genoloom.formats.vcf_write import VARIANT_SUFFIXES, index_of, write_variant
 from genoloom.models.haplotype.admixture import Plan, check_populations, make_plan
 from genoloom.models.haplotype.base import HaplotypeGenerator
 from genoloom.models.load import load_generator, use_threads
-from genoloom.panel import Individuals, Panel, Sites
+from genoloom.panel import Panel, Sites
 from genoloom.ploidy import Ploidy
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def generate(
             bits = _sample(generator, plan, options.shard, spool, label)
             haplotypes = DrawnHaplotypes([bits], len(plan.seed))
         panel = Panel(sites, individuals, haplotypes)
-        _write_pgen(prefix, panel, individuals)
+        write_panel(prefix, panel)
         provenance = {
             "version": __version__,
             "generator": description["generator"],
@@ -256,12 +256,3 @@ def _sample(
             generator.overlaps.taken_out,
         )
     return bits
-
-
-def _write_pgen(prefix: Path, panel: Panel, individuals: Individuals) -> None:
-    sites = panel.sites
-    with PanelWriter(
-        prefix, individuals, sites.contig, sites.contig_length, sites.ploidy
-    ) as writer:
-        for start, stop, alleles in panel.blocks():
-            writer.append(sites.take(slice(start, stop)), alleles)

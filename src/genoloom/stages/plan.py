@@ -16,7 +16,7 @@ from genoloom.formats.atomic import write_beside
 from genoloom.formats.leak_ledger import LEDGER, read_ledger
 from genoloom.formats.privacy_budget import BUDGET, read_budget
 from genoloom.models.haplotype.windows import cut
-from genoloom.panel import HaplotypeView, Panel, haplotype_columns
+from genoloom.panel import HaplotypeView, Panel, fill_missing, haplotype_columns
 from genoloom.panels.genotypes import GenotypeFiles, labelled, read_genotypes, read_sheets
 from genoloom.popgen.effective_sites import EffectiveSites
 from genoloom.privacy.leak_budget import Leak
@@ -269,7 +269,8 @@ def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> E
         }
         source = HaplotypeView(panel.haplotypes, haplotypes=haplotype_columns(chosen))
         for start in range(0, source.n_variants, BLOCK):
-            dosage = _dosage(source.read(start, min(start + BLOCK, source.n_variants)))
+            alleles = fill_missing(source.read(start, min(start + BLOCK, source.n_variants)))
+            dosage = alleles[:, 0::2] + alleles[:, 1::2]
             whole.add(dosage)
             for name, inside in large.items():
                 parts[name].add(dosage[:, inside])
@@ -277,10 +278,3 @@ def _estimate(genotypes: GenotypeFiles, holdout: float, question: Question) -> E
         for name, part in parts.items():
             found.populations[name][1][:] += part.estimates()[0]
     return found
-
-
-def _dosage(alleles: np.ndarray) -> np.ndarray:
-    """Alternate alleles of each individual; a missing call becomes the commoner allele, int8."""
-    common = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
-    alleles = np.where(alleles < 0, common[:, None], alleles)
-    return alleles[:, 0::2] + alleles[:, 1::2]

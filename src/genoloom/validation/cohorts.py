@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from genoloom.errors import InputError
-from genoloom.panel import Individuals, Panel, by_ploidy, haplotype_columns
+from genoloom.panel import Individuals, Panel, by_ploidy, fill_missing, haplotype_columns
 from genoloom.seeds import derive_seed
 
 # distances and kernels are quadratic in individuals: larger groups are sampled down to this
@@ -165,9 +165,4 @@ def read_rows(panel: Panel, individuals: np.ndarray, start: int, stop: int) -> n
     """Alleles of some individuals, int8 (n_variants, 2 * n_individuals); missing calls take the
     more frequent allele of the site.
     """
-    alleles = panel.haplotypes.read(start, stop)[:, haplotype_columns(individuals)]
-    missing = alleles < 0
-    if missing.any():
-        major = ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
-        alleles = np.where(missing, major[:, None], alleles)
-    return alleles
+    return fill_missing(panel.haplotypes.read(start, stop)[:, haplotype_columns(individuals)])

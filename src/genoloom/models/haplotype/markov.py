@@ -26,9 +26,9 @@ from genoloom.models.haplotype.base import (
     SampleRequest,
     TrainingHaplotypes,
 )
-from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes, majority
+from genoloom.models.haplotype.packed_haplotypes import PackedHaplotypes
 from genoloom.models.haplotype.pbwt import Pbwt
-from genoloom.panel import HaplotypeSource, HaplotypeView
+from genoloom.panel import HaplotypeSource, HaplotypeView, fill_missing
 from genoloom.seeds import row_uniforms
 from genoloom.training.optimisers import LBFGS
 from genoloom.training_config import MarkovOptions
@@ -200,8 +200,9 @@ class _ContextCounts:
         """
         for start in range(0, n_variants, BLOCK):
             block = self.training.read(start, min(start + BLOCK, n_variants))
-            filled = np.where(block < 0, majority(block)[:, None], block)
-            yield from zip(range(start, start + len(block)), block, filled, strict=True)
+            yield from zip(
+                range(start, start + len(block)), block, fill_missing(block), strict=True
+            )
 
 
 class WeightsDescription(Description):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.declared import Declared
-from genoloom.panel import HaplotypeSource
+from genoloom.panel import HaplotypeSource, fill_missing
 
 READ_VARIANTS = 4096  # a multiple of 8
 _BITS = np.arange(7, -1, -1, dtype=np.uint8)  # the first variant of a byte is its highest bit
@@ -41,10 +41,9 @@ class PackedHaplotypes:
         for start in range(0, source.n_variants, READ_VARIANTS):
             block = source.read(start, min(start + READ_VARIANTS, source.n_variants))
             rows = slice(start // 8, start // 8 + -(-len(block) // 8))
+            block = fill_missing(block) if fill else block
             missing = block < 0
-            if missing.any() and fill:
-                block = np.where(missing, majority(block)[:, None], block)
-            elif missing.any():
+            if missing.any():
                 if len(called) == 0:
                     called = np.full(shape, 255, dtype=np.uint8)
                 called[rows] = _pack(~missing)
@@ -89,13 +88,6 @@ class PackedHaplotypes:
     @classmethod
     def from_state(cls, arrays: dict[str, np.ndarray], description: dict) -> "PackedHaplotypes":
         return cls(description["n_variants"], arrays["ones"], arrays["called"])
-
-
-def majority(alleles: np.ndarray) -> np.ndarray:
-    """The more frequent allele of each site, int8, shape (n_variants,); 0 when both are equally
-    frequent.
-    """
-    return ((alleles == 1).sum(axis=1) > (alleles == 0).sum(axis=1)).astype(np.int8)
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
