@@ -1,15 +1,13 @@
 """Files of statistics of a private cohort: what a model in mode `statistics` knows of it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.numpy import save_file
 
 from genoloom.errors import InputError
-from genoloom.formats.atomic import write_beside
+from genoloom.formats.models import save_model
 from genoloom.formats.tensors import TensorFile, digest_tensors
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -81,16 +79,7 @@ class Statistics(Words):
 
 def write_statistics(path: Path, words: Statistics, arrays: dict[str, np.ndarray]) -> None:
     """Write `path` (.safetensors) and the same name with .json; both appear together."""
-    said = words.model_dump(exclude={"digest"})
-    said["digest"] = digest_tensors(said, arrays)
-    text = json.dumps(said, indent=2, sort_keys=True)
-    with write_beside(path, path.with_suffix(".json")) as [tensors, description]:
-        save_file(
-            {name: np.ascontiguousarray(values) for name, values in sorted(arrays.items())},
-            tensors,
-            metadata={"description": text},
-        )
-        description.write_text(text + "\n")
+    save_model(path, arrays, words.model_dump(exclude={"digest"}))
 
 
 def read_statistics(path: Path) -> tuple[Statistics, dict[str, np.ndarray]]:

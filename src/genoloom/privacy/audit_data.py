@@ -80,13 +80,11 @@ class AuditData:
         if self.similarities:
             self.similarities.choose_rare(self._fewest_training_copies(real))
             collectors = [*self.attacks, self.similarities]
-        labels = self.individuals.population[
-            np.concatenate([self.individuals.holdout, self.individuals.train])
-        ]
         frequencies = []
         # half of the copies are the training individuals', and haploid ones have one
         share = 0.5 * len(own_columns(self.haploid)) / (2 * len(self.haploid))
-        effective = EffectiveSites(labels, [COPIES], copies_share=share)
+        population = self.individuals.real_population
+        effective = EffectiveSites(population, [COPIES], copies_share=share)
         for start in range(0, len(real.sites), self.step):
             stop = min(start + self.step, len(real.sites))
             synthetic_alleles = read_rows(
@@ -118,13 +116,9 @@ class AuditData:
         """What attacks collect when real individuals of a population exchange their roles at
         random.
         """
-        real = self.individuals.population[
-            np.concatenate([self.individuals.holdout, self.individuals.train])
-        ]
-        individuals = replace(
-            self.individuals,
-            real_individuals=self.individuals.real_individuals[exchange(real, rng)],
-        )
+        order = exchange(self.individuals.real_population, rng)
+        real = self.individuals.real_individuals[order]
+        individuals = replace(self.individuals, real_individuals=real)
         data = AuditData(individuals, self.windows, self.haplotype_windows, copies=False)
         for contig in self.contigs:
             data.add(*contig)

@@ -105,9 +105,7 @@ class Auditor:
         self.basis = LeakBasis(data.effective_sites, training or self.n, self.n, public)
         self.frequencies = np.concatenate(list(data.frequencies.values()), axis=1)
         self.not_comparable = reasons_against(data.frequencies, unmatched)
-        self.population = individuals.population[
-            np.concatenate([individuals.holdout, individuals.train])
-        ]
+        self.population = individuals.real_population
         self.rng = np.random.default_rng(derive_seed(seed, "audit"))
         self.resampling = Resampling(self.population, individuals.n, resamples, self.rng)
         self.has_tails = resamples >= fewest_resamples((1 - INTERVAL) / 2)

@@ -173,19 +173,20 @@ class Resampling:
             inside = np.flatnonzero(population == name)
             self.labels[:, inside] = rng.permuted(np.tile(member[inside], (resamples, 1)), axis=1)
 
-    def parts(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which training individuals and which held-out individuals are `inside` (bool,
-        everybody).
+    def _parts(self, scores: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Scores of the training and of the held-out individuals `inside` (bool, everybody), and
+        their bootstrap weights.
         """
-        return inside[self.n_holdout :], inside[: self.n_holdout]
+        n = self.n_holdout
+        members, others = inside[n:], inside[:n]
+        weights = self.member_weights[:, members], self.other_weights[:, others]
+        return scores[n:][members], scores[:n][others], *weights
 
     def aucs(self, scores: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """The AUC among the individuals `inside`, its bootstrap values, and its values under
         shuffled labels.
         """
-        members, others = self.parts(inside)
-        of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
-        weights = self.member_weights[:, members], self.other_weights[:, others]
+        of_members, of_others, *weights = self._parts(scores, inside)
         labels = self.labels[:, inside]
         n, m = labels.sum(axis=1), (~labels).sum(axis=1)
         shuffled = (labels @ rankdata(scores[inside]) - n * (n + 1) / 2) / np.maximum(n * m, 1)
@@ -195,9 +196,7 @@ class Resampling:
         self, scores: np.ndarray, inside: np.ndarray
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """The same as `aucs` for the true positive rate at 1 % false positives."""
-        members, others = self.parts(inside)
-        of_members, of_others = scores[self.n_holdout :][members], scores[: self.n_holdout][others]
-        weights = self.member_weights[:, members], self.other_weights[:, others]
+        of_members, of_others, *weights = self._parts(scores, inside)
         resampled = weighted_true_positive_rates(of_members, of_others, *weights)
         labels, everybody = self.labels[:, inside], scores[inside]
         # an individual of the other label weighs nothing

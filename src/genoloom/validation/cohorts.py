@@ -52,6 +52,11 @@ class Comparison:
         """Individuals a group."""
         return len(self.holdout)
 
+    @property
+    def real_population(self) -> np.ndarray:
+        """Of the real individuals, held-out ones first; ndarray of str, shape (2 n,)."""
+        return self.population[np.concatenate([self.holdout, self.train])]
+
     def of_population(self, rows: np.ndarray, name: str) -> np.ndarray:
         """The `rows` that belong to one population."""
         return rows[self.population[rows] == name]
