@@ -325,9 +325,7 @@ class RealFiles:
                     "--samples"
                 )
             real = replace(real, population=[UNKNOWN] * len(real))
-            synthetic = synthetic.with_individuals(
-                replace(synthetic.individuals, population=[UNKNOWN] * len(synthetic.individuals))
-            )
+            synthetic = synthetic.pooled()
         phased = not (self.train.unphased or self.holdout.unphased or synthetic.unphased)
         if not phased:
             log.warning(

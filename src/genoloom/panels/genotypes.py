@@ -68,6 +68,11 @@ class GenotypeFiles:
             },
         )
 
+    def pooled(self) -> "GenotypeFiles":
+        """The same with everybody in one population."""
+        own = self.individuals
+        return self.with_individuals(replace(own, population=[UNKNOWN] * len(own)))
+
     @property
     def n_sites(self) -> int:
         return sum(len(panel.sites) for panel in self.panels.values())

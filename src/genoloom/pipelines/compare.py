@@ -14,12 +14,10 @@ import numpy as np
 from genoloom.config import ValidateOptions
 from genoloom.errors import InputError
 from genoloom.models.haplotype import COMPARED, generator_class
-from genoloom.models.haplotype.base import HaplotypeGenerator
-from genoloom.models.haplotype.training_data import overlaps_of, training_haplotypes
-from genoloom.panel import Individuals, Panel
+from genoloom.panel import Individuals
 from genoloom.panels.comparands import RealFiles, open_real, source_files
 from genoloom.panels.genotypes import UNKNOWN, GenotypeFiles
-from genoloom.pipelines.drawn_panels import draw_panel
+from genoloom.pipelines.drawn_panels import fit_and_draw
 from genoloom.privacy_config import AuditOptions
 from genoloom.seeds import derive_seed
 from genoloom.stages.audit import audit
@@ -153,14 +151,8 @@ def _same_labels(
             "not everybody has a population: all are compared as one population; see --samples and "
             "--labels"
         )
-
-    def pooled(group: GenotypeFiles) -> GenotypeFiles:
-        return group.with_individuals(
-            replace(group.individuals, population=[UNKNOWN] * len(group.individuals))
-        )
-
-    files = replace(files, train=pooled(files.train), holdout=pooled(files.holdout))
-    return files, {name: pooled(group) for name, group in synthetic.items()}
+    files = replace(files, train=files.train.pooled(), holdout=files.holdout.pooled())
+    return files, {name: group.pooled() for name, group in synthetic.items()}
 
 
 def _same_sites(files: RealFiles, synthetic: dict[str, GenotypeFiles]) -> dict[str, np.ndarray]:
@@ -228,22 +220,9 @@ def make_baselines(
             generator = generator_class(method)(
                 TrainSections.model_fields[method].annotation(**options)
             )
-            panels[contig] = _sample(
+            panels[contig] = fit_and_draw(
                 generator, training, individuals, folder / contig, derive_seed(seed, name, contig)
             )
         synthetic[name] = GenotypeFiles(name, panels)
         log.info("%s: %d individuals made", name, len(individuals))
     return synthetic
-
-
-def _sample(
-    generator: HaplotypeGenerator,
-    training: Panel,
-    individuals: Individuals,
-    prefix: Path,
-    seed: int,
-) -> Panel:
-    """Fit a baseline to one contig and write its individuals to a temporary panel."""
-    generator.fit(training_haplotypes(training, 0.1, seed), None)
-    generator.overlaps = overlaps_of(training)
-    return draw_panel(generator, training.sites, individuals, prefix, seed)

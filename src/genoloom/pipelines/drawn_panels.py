@@ -6,6 +6,7 @@ import numpy as np
 
 from genoloom.formats.pgen import PanelWriter, open_panel
 from genoloom.models.haplotype.base import HaplotypeGenerator, SampleRequest
+from genoloom.models.haplotype.training_data import overlaps_of, training_haplotypes
 from genoloom.panel import Individuals, Panel, Sites
 from genoloom.seeds import row_seeds
 
@@ -26,3 +27,12 @@ def draw_panel(
             writer.append(sites.take(slice(start, start + len(alleles))), alleles)
             start += len(alleles)
     return open_panel(prefix)
+
+
+def fit_and_draw(
+    baseline: HaplotypeGenerator, training: Panel, individuals: Individuals, prefix: Path, seed: int
+) -> Panel:
+    """Individuals of a baseline that is first fitted to one contig, as a panel with this prefix."""
+    baseline.fit(training_haplotypes(training, 0.1, seed), None)
+    baseline.overlaps = overlaps_of(training)
+    return draw_panel(baseline, training.sites, individuals, prefix, seed)

@@ -23,7 +23,7 @@ from genoloom.models.load import load_generator
 from genoloom.panel import Individuals, Panel, allele_counts
 from genoloom.panels.comparands import Comparands, open_pairs
 from genoloom.panels.public_panels import labels_fit
-from genoloom.pipelines.drawn_panels import draw_panel
+from genoloom.pipelines.drawn_panels import draw_panel, fit_and_draw
 from genoloom.popgen.structure import fst_matrix
 from genoloom.privacy.rows import AttackRow
 from genoloom.privacy_config import AuditOptions
@@ -203,10 +203,8 @@ class _Study:
 
     def _mosaic(self, contig: _Contig, prefix: Path) -> Panel:
         mosaic = generator_class("matched_mosaic")(MatchedMosaicOptions())
-        mosaic.fit(training_haplotypes(contig.public, 0.1, self.seed), None)
-        mosaic.overlaps = overlaps_of(contig.public)
         others = replace(self.like, population=[self._drawn_as[p] for p in self.like.population])
-        made = draw_panel(mosaic, contig.public.sites, others, prefix, self.seed)
+        made = fit_and_draw(mosaic, contig.public, others, prefix, self.seed)
         return replace(made, individuals=self.like)
 
     def _twin(self, contig: _Contig, prefix: Path) -> Panel:

@@ -32,27 +32,6 @@ from genoloom.validation.verdicts import REAL, Role, Verdict
 
 
 @dataclass
-class PanelData:
-    """What the report shows of one panel; tables by generator.
-
-    `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values`,
-    `effects` and `star_alleles` are empty where those tasks were not run.
-    """
-
-    name: str
-    fidelity: dict[str, list[MetricRow]]
-    privacy: dict[str, list[AttackRow]]
-    details: dict[str, dict]
-    leak: dict[str, dict] = field(default_factory=dict)
-    history: dict[str, list[dict]] = field(default_factory=dict)
-    models: list[dict] = field(default_factory=list)
-    utility: dict[str, list[TaskRow]] = field(default_factory=dict)
-    p_values: dict[str, dict] = field(default_factory=dict)
-    effects: dict[str, list[EffectRow]] = field(default_factory=dict)
-    star_alleles: dict[str, list[StarRow]] = field(default_factory=dict)
-
-
-@dataclass
 class SequenceData:
     """What the report shows of one sequence set; tables by generator."""
 
@@ -62,6 +41,21 @@ class SequenceData:
     details: dict[str, dict]
     history: dict[str, list[dict]] = field(default_factory=dict)
     models: list[dict] = field(default_factory=list)
+
+
+@dataclass
+class PanelData(SequenceData):
+    """The same of one panel, and more.
+
+    `leak` holds what the audit of each generator wrote for the report; `utility`, `p_values`,
+    `effects` and `star_alleles` are empty where those tasks were not run.
+    """
+
+    leak: dict[str, dict] = field(default_factory=dict)
+    utility: dict[str, list[TaskRow]] = field(default_factory=dict)
+    p_values: dict[str, dict] = field(default_factory=dict)
+    effects: dict[str, list[EffectRow]] = field(default_factory=dict)
+    star_alleles: dict[str, list[StarRow]] = field(default_factory=dict)
 
 
 def collect(panels: list[PanelData], sets: list[SequenceData]) -> ReportData:

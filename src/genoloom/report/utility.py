@@ -138,6 +138,18 @@ def imputation(tasks: list[TaskMetric]) -> str:
     return svg(figure)
 
 
+def _bars(axes, found: dict[str, list], colours: dict[str, str]) -> None:
+    """Groups of bars, one of each group for each name; None has no height."""
+    width = 0.8 / max(len(found), 1)
+    for i, (name, own) in enumerate(found.items()):
+        at = np.arange(len(own)) + (i - (len(found) - 1) / 2) * width
+        axes.bar(
+            at, [f.value or 0 if f else 0 for f in own], width,
+            yerr=[(f.sd or 0) if f else 0 for f in own], color=colours[name], label=name,
+            error_kw={"lw": 0.8},
+        )  # fmt: skip
+
+
 def power(tasks: list[TaskMetric]) -> str:
     """Shares of causal sites found and of null sites with p < 0.05, a bar for each panel."""
     figure, axes = draw_axes(5.0, 4.3)
@@ -150,15 +162,8 @@ def power(tasks: list[TaskMetric]) -> str:
     ]
     panels = [name for name in PANEL_COLOURS if any(key[2] == name for key in found)]
     panels = [name for name in panels if any((m, k, name) in found for _, m, k in bars)]
-    width = 0.8 / max(len(panels), 1)
-    for i, name in enumerate(panels):
-        own = [found.get((metric, method, name)) for _, metric, method in bars]
-        at = np.arange(len(bars)) + (i - (len(panels) - 1) / 2) * width
-        axes.bar(
-            at, [f.value or 0 if f else 0 for f in own], width,
-            yerr=[(f.sd or 0) if f else 0 for f in own], color=PANEL_COLOURS[name], label=name,
-            error_kw={"lw": 0.8},
-        )  # fmt: skip
+    own = {name: [found.get((m, k, name)) for _, m, k in bars] for name in panels}
+    _bars(axes, own, PANEL_COLOURS)
     axes.axhline(0.05, color=INK, lw=0.8)
     axes.set_xticks(range(len(bars)), [title.replace(", ", ",\n") for title, _, _ in bars])
     axes.set_ylabel("share")
@@ -198,15 +203,7 @@ def learner_bars(effects: list[EffectMetric], metric: str, ylabel: str) -> str:
     found = {(f.data, f.learner): f for f in effects if f.metric == metric and f.group == "all"}
     learners = _learners(effects)
     data = [name for name in DATA_COLOURS if (name, learners[0]) in found]
-    width = 0.8 / max(len(data), 1)
-    for i, name in enumerate(data):
-        own = [found.get((name, learner)) for learner in learners]
-        at = np.arange(len(learners)) + (i - (len(data) - 1) / 2) * width
-        axes.bar(
-            at, [f.value if f else 0 for f in own], width,
-            yerr=[(f.sd or 0) if f else 0 for f in own], color=DATA_COLOURS[name], label=name,
-            error_kw={"lw": 0.8},
-        )  # fmt: skip
+    _bars(axes, {name: [found.get((name, own)) for own in learners] for name in data}, DATA_COLOURS)
     if metric.endswith("_ratio"):
         axes.axhline(1, color=INK, lw=0.8)
     axes.set_xticks(range(len(learners)), learners)
