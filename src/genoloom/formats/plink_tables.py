@@ -16,7 +16,7 @@ import numpy as np
 
 from genoloom.errors import InputError
 from genoloom.formats.sheets import ALIASES, NONE, SEX_WORDS, check_superpopulations
-from genoloom.formats.text import real_number, text_lines, whole_number
+from genoloom.formats.text import real_number, text_lines, whole_number, wrong_cells
 from genoloom.panel import Individuals, Sites
 from genoloom.ploidy import Ploidy
 
@@ -110,11 +110,7 @@ def read_psam(path: str | Path) -> Individuals:
     table = []
     for number, cells in rows:
         if len(cells) < len(columns) or (header and len(cells) > len(columns)):
-            raise InputError(
-                path,
-                f"line {number}: {len(cells)} cells",
-                expected=f"{len(columns)}, as in the header",
-            )
+            raise wrong_cells(path, number, cells, columns)
         table.append((number, dict(zip(columns, cells, strict=False))))
     return _individuals(path, table, named=bool(header))
 
@@ -278,11 +274,7 @@ def _runs(path: Path, columns: list[str], rows: Rows, lengths: dict[str, int]) -
     runs: list[tuple[str, list[tuple]]] = []
     for number, cells in rows:
         if len(cells) < len(columns):
-            raise InputError(
-                path,
-                f"line {number}: {len(cells)} cells",
-                expected=f"{len(columns)}, as in the header",
-            )
+            raise wrong_cells(path, number, cells, columns)
         contig, position, name, ref, alt = (cells[i] for i in at)
         if not contig or not ref or not alt:
             raise InputError(path, f"line {number}: contig or alleles are empty")

@@ -7,7 +7,7 @@ from pathlib import Path
 from genoloom.errors import InputError
 from genoloom.formats.sheets import NONE
 from genoloom.formats.tables import Row, read_table
-from genoloom.formats.text import split_rows, text_lines
+from genoloom.formats.text import split_rows, text_lines, wrong_cells
 
 BUILDS = {"grch37": "GRCh37", "hg19": "GRCh37", "grch38": "GRCh38", "hg38": "GRCh38"}
 MOST_BASES = 2**31 - 1
@@ -88,8 +88,7 @@ def read_scoring_file(path: str | Path) -> Weights:
     found, unplaced = [], 0
     for number, values in cells:
         if len(values) != len(columns):
-            expected = f"{len(columns)}, as in the header"
-            raise InputError(path, f"line {number}: {len(values)} cells", expected=expected)
+            raise wrong_cells(path, number, values, columns)
         row = Row(path, number, dict(zip(columns, values, strict=True)))
         if odd := [name for name in NOT_ADDITIVE if row.get(name, "").lower() in TRUE]:
             raise InputError(

@@ -24,6 +24,7 @@ from genoloom.formats.text import (
     split_rows,
     text_lines,
     whole_number,
+    wrong_cells,
 )
 from genoloom.sequences import LABEL_JOIN, SequenceSet, decode, encode, pad
 
@@ -187,11 +188,7 @@ def _read_table(
             )
     for n, (line, cells) in enumerate(rows, 1):
         if len(cells) > len(columns) and any(cells[len(columns) :]):
-            raise InputError(
-                path,
-                f"line {line}: {len(cells)} cells",
-                expected=f"{len(columns)}, as in the header",
-            )
+            raise wrong_cells(path, line, cells, columns)
         row = dict(zip(columns, cells, strict=False))
         if "seq" not in row:
             raise InputError(path, f"line {line}: no cell in the column 'seq'")

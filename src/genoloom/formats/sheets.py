@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
-from genoloom.formats.text import split_rows, text_lines
+from genoloom.formats.text import split_rows, text_lines, wrong_cells
 from genoloom.panel import Individuals
 
 # in lower case: nothing is known
@@ -65,11 +65,7 @@ def read_sheet(path: str | Path) -> list[tuple[int, dict[str, str]]]:
                         remedy="is the header missing? It comes first",
                     )
         elif len(cells) > len(header):
-            raise InputError(
-                path,
-                f"line {number}: {len(cells)} cells",
-                expected=f"{len(header)}, as in the header",
-            )
+            raise wrong_cells(path, number, cells, header)
         elif cells:
             rows.append(
                 (number, dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True)))

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from genoloom.errors import InputError
 from genoloom.formats.atomic import write_beside
-from genoloom.formats.text import create_text, real_number, split_rows, text_lines, whole_number
+from genoloom.formats.text import (
+    create_text,
+    real_number,
+    split_rows,
+    text_lines,
+    whole_number,
+    wrong_cells,
+)
 from genoloom.records import columns, required, values_of
 
 
@@ -170,12 +177,7 @@ def read_table(
     table = []
     for line, cells in rows:
         if len(cells) != len(header):
-            raise InputError(
-                path,
-                f"line {line}: {len(cells)} cells",
-                expected=f"{len(header)}, as in the header",
-                remedy=remedy,
-            )
+            raise wrong_cells(path, line, cells, header, remedy)
         table.append(Row(path, line, dict(zip(header, cells, strict=True))))
     return table
 

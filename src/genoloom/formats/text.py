@@ -221,6 +221,14 @@ def split_rows(
             yield number, cells
 
 
+def wrong_cells(
+    path: str | Path, line: int, cells: list[str], columns: list[str], remedy: str = ""
+) -> InputError:
+    """The error of a row that is shorter or longer than the header of its table."""
+    expected = f"{len(columns)}, as in the header"
+    return InputError(path, f"line {line}: {len(cells)} cells", expected=expected, remedy=remedy)
+
+
 def _text_chunks(path: str | Path, handle: io.BufferedReader) -> Iterator[bytes]:
     """The unpacked content in UTF-8 without a byte-order mark; refused at its beginning where it is
     no text.
