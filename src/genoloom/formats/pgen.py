@@ -16,6 +16,7 @@ the SEX of the .psam and the line `##genoloom_ploidy` of the .pvar.
 
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,7 @@ def write_panel(prefix: str | Path, panel: Panel, size: int | None = None) -> No
             writer.append(sites.take(slice(start, stop)), alleles)
 
 
+@dataclass
 class PanelWriter:
     """Write a panel block by block; the files appear together when the block ends well.
 
@@ -222,20 +224,14 @@ class PanelWriter:
         Written there too, where anybody is haploid.
     """
 
-    def __init__(
-        self,
-        prefix: str | Path,
-        individuals: Individuals,
-        contig: str,
-        contig_length: int | None = None,
-        ploidy: Ploidy = Ploidy.DIPLOID,
-    ):
-        self.prefix = Path(prefix)
-        self.individuals = individuals
-        self.contig = contig
-        self.contig_length = contig_length
-        self.ploidy = ploidy
-        self.n_variants = 0
+    prefix: str | Path
+    individuals: Individuals
+    contig: str
+    contig_length: int | None = None
+    ploidy: Ploidy = Ploidy.DIPLOID
+
+    def __post_init__(self):
+        self.prefix, self.n_variants = Path(self.prefix), 0
         self._blocks: list[tuple[int, bool]] = []  # sites, and whether calls are missing
 
     def __enter__(self) -> "PanelWriter":

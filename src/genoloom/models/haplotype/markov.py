@@ -135,25 +135,20 @@ def fit_weights(pooled: np.ndarray, own: np.ndarray, alleles: np.ndarray) -> Wei
     )
 
 
+@dataclass
 class _ContextCounts:
     """Training and asked haplotypes along the contig, and what the former say of the latter."""
 
-    def __init__(
-        self,
-        training: HaplotypeSource,
-        population: np.ndarray,
-        asked: np.ndarray,
-        n_populations: int,
-        lengths: list[int],
-    ):
-        self.training = training
-        self.population = population
-        self.asked = asked
-        self.P = n_populations
-        self.lengths = lengths
-        self.n = training.n_haplotypes
-        self.pbwt = Pbwt(self.n + len(asked))
-        self.place = np.empty(self.n + len(asked), dtype=np.int64)
+    training: HaplotypeSource
+    population: np.ndarray
+    asked: np.ndarray
+    P: int  # populations
+    lengths: list[int]
+
+    def __post_init__(self):
+        self.n = self.training.n_haplotypes
+        self.pbwt = Pbwt(self.n + len(self.asked))
+        self.place = np.empty(self.n + len(self.asked), dtype=np.int64)
 
     def counts(self, alleles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Counts of both alleles at the next site after the context of each asked haplotype, at

@@ -94,12 +94,8 @@ class TransformerTraining(AveragedTraining):
         run: TrainingRun,
     ):
         super().__init__(model, options.learning_rate)
-        self.labels = labels
-        self.mixture = mixture
-        self.fold = fold
-        self.data = data
-        self.options = options
-        self.run = run
+        self.labels, self.mixture, self.fold = labels, mixture, fold
+        self.data, self.options, self.run = data, options, run
         self.fitted = np.flatnonzero(~data.validation)
         self.validation = np.flatnonzero(data.validation)
 
