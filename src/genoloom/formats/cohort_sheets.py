@@ -10,18 +10,9 @@ from genoloom.formats.text import real_number
 from genoloom.panel import Individuals
 
 COLUMNS = [
-    "individual",
-    "population",
-    "sex",
-    "seed",
-    "ancestry",
-    "generations",
-    "inbreeding",
-    "meioses",
-    "family",
-    "father",
-    "mother",
-]
+    "individual", "population", "sex", "seed", "ancestry", "generations", "inbreeding",
+    "meioses", "family", "father", "mother",
+]  # fmt: skip
 MAKE = "make it with `genoloom cohort`"
 MOST_REDRAWN = 1e6  # a Morgan: beyond one in a hundred base pairs nothing is a tract
 

@@ -9,16 +9,7 @@ from genoloom.formats.text import text_lines
 from genoloom.panel import Individuals
 
 NAMES = {
-    "individual": (
-        "iid",
-        "individual",
-        "individual_id",
-        "sample",
-        "sample_id",
-        "sampleid",
-        "individual",
-        "id",
-    ),
+    "individual": ("iid", "individual", "individual_id", "sample", "sample_id", "sampleid", "id"),
     "father": ("pat", "father", "paternal", "paternal_id", "fatherid"),
     "mother": ("mat", "mother", "maternal", "maternal_id", "motherid"),
 }

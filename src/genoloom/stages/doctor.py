@@ -29,16 +29,9 @@ from genoloom.training.devices import choose_device
 log = logging.getLogger(__name__)
 
 PACKAGES = (
-    "snakemake",
-    "torch",
-    "numpy",
-    "cyvcf2",
-    "pgenlib",
-    "pysam",
-    "scikit-allel",
-    "biopython",
+    "snakemake", "torch", "numpy", "cyvcf2", "pgenlib", "pysam", "scikit-allel", "biopython",
     "scikit-learn",
-)
+)  # fmt: skip
 EXTRAS = {"crypt4gh": "encrypt", "econml": "ite", "lightmotif": "motifs", "pyjaspar": "motifs"}
 TOOLS = {
     "bcftools": "handling VCF and BCF by hand",

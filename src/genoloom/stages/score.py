@@ -21,23 +21,13 @@ from genoloom.panels.aligned import aligned_panel, population_labels
 log = logging.getLogger(__name__)
 
 HAPLOTYPE_COLUMNS = [
-    "individual",
-    "haplotype",
-    "population",
-    "sites_called",
-    "log_likelihood",
-    "bits_per_site",
+    "individual", "haplotype", "population", "sites_called", "log_likelihood", "bits_per_site",
     "z",
-]
+]  # fmt: skip
 BLOCK_COLUMNS = [
-    "individual",
-    "haplotype",
-    "first",
-    "last",
-    "sites_called",
-    "log_likelihood",
+    "individual", "haplotype", "first", "last", "sites_called", "log_likelihood",
     "bits_per_site",
-]
+]  # fmt: skip
 SWITCH_COLUMNS = ["individual", "position", "log_odds"]
 MIN_REFERENCE = 10  # haplotypes of one population per z
 
@@ -96,7 +86,7 @@ def score(
             population_labels(samples, panel.individuals, generator, variants), 2
         )
         names = [*generator.population_names, "unlabelled"]
-        called = _called(panel)
+        called = sum((alleles >= 0).sum(axis=0) for _, _, alleles in panel.blocks())
         total = np.zeros(2 * len(panel.individuals))
         if generator.scores_blocks:
             block_rows = []
@@ -146,14 +136,6 @@ def robust_z(values: np.ndarray, group: np.ndarray) -> np.ndarray:
         if inside.sum() >= MIN_REFERENCE and spread > 0:
             z[inside] = (values[inside] - centre) / spread
     return z
-
-
-def _called(panel: Panel) -> np.ndarray:
-    """Called sites of each haplotype."""
-    called = np.zeros(panel.haplotypes.n_haplotypes, dtype=np.int64)
-    for _, _, alleles in panel.blocks():
-        called += (alleles >= 0).sum(axis=0)
-    return called
 
 
 def _block_rows(panel: Panel, where: slice, scores: np.ndarray) -> list[dict]:

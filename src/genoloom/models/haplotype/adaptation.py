@@ -12,25 +12,13 @@ from genoloom.training_config import TransformerOptions
 
 # options that follow from the weights
 STRUCTURE = (
-    "block_size",
-    "context",
-    "vocabulary_size",
-    "min_token_carriers",
-    "width",
-    "layers",
+    "block_size", "context", "vocabulary_size", "min_token_carriers", "width", "layers",
     "heads",
-)
+)  # fmt: skip
 BY_BLOCK = (
-    "site_in",
-    "site_out",
-    "token_in",
-    "token_out",
-    "position_embedding",
-    "token_bias",
-    "recombination_prior",
-    "error_logit",
-    "crossover",
-)
+    "site_in", "site_out", "token_in", "token_out", "position_embedding", "token_bias",
+    "recombination_prior", "error_logit", "crossover",
+)  # fmt: skip
 RATE = 0.3  # learning rate of an adaptation, in that of a training from scratch
 
 
