@@ -7,14 +7,10 @@ from genoloom.validation.accumulators_linkage import BINS, EXTENTS, GAPS
 from genoloom.validation.data import Data, Part
 
 
-def _pair(d: Data, a: str, b: str) -> int:
-    return d.pair_index[a, b]
-
-
 def r2_correlation(d: Data, a: str, b: str, part: Part) -> float:
     linkage = d.collected.linkage
     sums = linkage.r2 if part.bin == "all" else linkage.r2_of_bin[BIN_NAMES.index(part.bin)]
-    return sums.correlation(_pair(d, a, b))
+    return sums.correlation(d.pair_index[a, b])
 
 
 def r2_parts(d: Data) -> list[Part]:
@@ -29,24 +25,24 @@ def r2_parts(d: Data) -> list[Part]:
 
 
 def r2_correlation_within(d: Data, a: str, b: str, part: Part) -> float:
-    return d.collected.linkage.of_population[part.column - 1].r2.correlation(_pair(d, a, b))
+    return d.collected.linkage.of_population[part.column - 1].r2.correlation(d.pair_index[a, b])
 
 
 def r_correlation(d: Data, a: str, b: str, part: Part) -> float:
-    return d.collected.linkage.r.correlation(_pair(d, a, b))
+    return d.collected.linkage.r.correlation(d.pair_index[a, b])
 
 
 def d_prime_correlation(d: Data, a: str, b: str, part: Part) -> float:
-    return d.collected.linkage.d_prime.correlation(_pair(d, a, b))
+    return d.collected.linkage.d_prime.correlation(d.pair_index[a, b])
 
 
 def score_slope(d: Data, a: str, b: str, part: Part) -> float:
     """Slope of the LD scores of one group on the scores of the other."""
-    return d.collected.linkage.score.slope(_pair(d, a, b))
+    return d.collected.linkage.score.slope(d.pair_index[a, b])
 
 
 def three_point_correlation(d: Data, a: str, b: str, part: Part) -> float:
-    return d.collected.linkage.triples[part.size].correlation(_pair(d, a, b))
+    return d.collected.linkage.triples[part.size].correlation(d.pair_index[a, b])
 
 
 def three_point_parts(d: Data) -> list[Part]:

@@ -15,10 +15,6 @@ HITS_SPREAD = (
 )
 
 
-def _pair(d: Data, a: str, b: str) -> int:
-    return d.pair_index[a, b]
-
-
 def _halved(d: Data, statistic: Callable, part: Part) -> np.ndarray:
     return np.array([statistic(d, *halves, part) for halves in d.groups.halvings])
 
@@ -32,7 +28,7 @@ def _steady(d: Data, statistic: Callable, part: Part, least: float) -> bool:
 
 def association_hits(d: Data, a: str, b: str, part: Part) -> float:
     """Overlap of the clumps that scans of planted traits find in both groups."""
-    return d.collected.linkage.association.overlap(_pair(d, a, b))
+    return d.collected.linkage.association.overlap(d.pair_index[a, b])
 
 
 def hits_parts(d: Data) -> list[Part]:
@@ -52,7 +48,7 @@ def widened_hits(d: Data, part: Part) -> list[float]:
 
 def association_effects(d: Data, a: str, b: str, part: Part) -> float:
     """Slope of the effects in a on those in b, where b has hits."""
-    return d.collected.linkage.association.effect_slope(_pair(d, a, b))
+    return d.collected.linkage.association.effect_slope(d.pair_index[a, b])
 
 
 def effects_parts(d: Data) -> list[Part]:
@@ -61,7 +57,7 @@ def effects_parts(d: Data) -> list[Part]:
 
 def ldsc_heritability(d: Data, a: str, b: str, part: Part) -> float:
     """Heritability that LD score regression finds in a, over that in b; LD scores of b."""
-    return d.collected.linkage.association.heritability_ratio(_pair(d, a, b))
+    return d.collected.linkage.association.heritability_ratio(d.pair_index[a, b])
 
 
 def heritability_parts(d: Data) -> list[Part]:
@@ -71,7 +67,7 @@ def heritability_parts(d: Data) -> list[Part]:
 def imputation_r2(d: Data, a: str, b: str, part: Part) -> float:
     """Dosage r2 of haplotypes of b imputed from a as the reference panel."""
     which = None if part.bin == WHOLE.bin else BIN_NAMES.index(part.bin)
-    return d.collected.imputation.r2(_pair(d, a, b), which)
+    return d.collected.imputation.r2(d.pair_index[a, b], which)
 
 
 def imputed_parts(d: Data) -> list[Part]:
@@ -84,5 +80,5 @@ def frequency_filters(d: Data, a: str, b: str, part: Part) -> float:
     """Share of the decisions of frequency filters that are alike."""
     if part.column:
         sums = d.collected.by_population
-        return float(sums.alike[_pair(d, a, b), part.column - 1] / sums.sites)
+        return float(sums.alike[d.pair_index[a, b], part.column - 1] / sums.sites)
     return float(np.mean(filters_alike(d.frequency(a), d.frequency(b), d.groups.size(b))))
