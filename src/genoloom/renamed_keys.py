@@ -45,10 +45,11 @@ def renamed_flags(flag: str) -> list[str]:
     new = {
         key.rpartition(".")[2]
         for old, key in RENAMED.items()
-        if _flag(old.rpartition(".")[2]) == flag
+        if flag_of(old.rpartition(".")[2]) == flag
     }
-    return sorted(_flag(name) for name in new)
+    return sorted(flag_of(name) for name in new)
 
 
-def _flag(name: str) -> str:
+def flag_of(name: str) -> str:
+    """The option of a key."""
     return "--" + name.replace("_", "-")

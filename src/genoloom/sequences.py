@@ -53,6 +53,12 @@ def pad(pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return bases, length
 
 
+def gc_content(bases: np.ndarray) -> np.ndarray:
+    """Share of G and C among the known bases of each row, float64 (n,)."""
+    known = (bases != OTHER).sum(axis=1)
+    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum(known, 1)
+
+
 def reverse_complement(bases: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The other strand of each row, padding again on the right.
 

@@ -21,7 +21,7 @@ from genoloom.config_section import Section, filled
 from genoloom.errors import GenoLoomError, InputError
 from genoloom.faults import explain, no_memory
 from genoloom.logs import configure_logging
-from genoloom.renamed_keys import renamed_flags
+from genoloom.renamed_keys import flag_of, renamed_flags
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -71,10 +71,6 @@ def _option_help(field) -> str:
     return f"{field.description}  [default: {default}]"
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def section_options(**sections: type[Section]) -> Callable:
     """Give a command the fields of sections as options, and pass it each section, filled, as the
     keyword that it has here.
@@ -91,13 +87,13 @@ def section_options(**sections: type[Section]) -> Callable:
                 given = {
                     k: None if v is _OrNone.NONE else v for k, v in given.items() if v is not None
                 }
-                values[keyword] = filled(section, given, _flag)
+                values[keyword] = filled(section, given, flag_of)
             return command(**values)
 
         for section in reversed(sections.values()):
             for name, field in reversed(section.model_fields.items()):
                 wrapper = click.option(
-                    _flag(name),
+                    flag_of(name),
                     name,
                     type=_click_type(field.annotation),
                     default=None,

@@ -9,7 +9,7 @@ import numpy as np
 from genoloom.disclosure import individuals_count
 from genoloom.errors import InputError
 from genoloom.formats.pedigree import read_pedigree
-from genoloom.panel import Panel
+from genoloom.panel import Panel, fill_missing
 from genoloom.popgen.relatives import Relatives, find_relatives
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,7 @@ def _dosages(panels: list[Panel], step: int) -> Iterator[np.ndarray]:
             alleles = alleles[::step]
             known = np.maximum((alleles >= 0).sum(axis=1), 1)
             frequency = (alleles == 1).sum(axis=1) / known
-            # a missing call becomes the commoner allele
-            alleles = np.where(alleles < 0, (frequency > 0.5)[:, None], alleles)
+            alleles = fill_missing(alleles)
             common = (frequency >= MIN_FREQUENCY) & (frequency <= 1 - MIN_FREQUENCY)
             yield (alleles[:, 0::2] + alleles[:, 1::2])[common].astype(np.int8)
 

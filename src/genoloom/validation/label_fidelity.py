@@ -22,7 +22,7 @@ from torch import nn
 
 from genoloom.models.sequence.classifier import SequenceClassifier, classify, fit_classifier
 from genoloom.seeds import derive_seed
-from genoloom.sequences import OTHER, SequenceSet
+from genoloom.sequences import SequenceSet, gc_content
 from genoloom.validation.metric_ids import MetricId as M
 from genoloom.validation.sequence_table import Measured
 
@@ -189,7 +189,7 @@ def _gc_reader(
     """Label probabilities from the GC content alone: normal densities fitted to the real sequences
     of each label.
     """
-    gc, known = _gc(sequences), _gc(real)
+    gc, known = gc_content(sequences.bases), gc_content(real.bases)
     mean = np.array([known[label == k].mean() for k in range(n_labels)])
     spread = np.array([known[label == k].std() + 1e-3 for k in range(n_labels)])
     density = (
@@ -199,11 +199,6 @@ def _gc_reader(
         / len(label)
     )
     return density / np.maximum(density.sum(axis=1, keepdims=True), 1e-300)
-
-
-def _gc(sequences: SequenceSet) -> np.ndarray:
-    bases = sequences.bases
-    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum((bases != OTHER).sum(axis=1), 1)
 
 
 def _pair(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genoloom.seeds import derive_seed
-from genoloom.sequences import OTHER, SequenceSet
+from genoloom.sequences import OTHER, SequenceSet, gc_content
 from genoloom.validation.coding_fidelity import coding_metrics
 from genoloom.validation.label_fidelity import label_metrics
 from genoloom.validation.metric_ids import MetricId as M
@@ -30,7 +30,6 @@ from genoloom.validation.sequence_measures import (
     base_shares,
     dinucleotide_distance,
     distinct_share,
-    gc_content,
     gc_distance,
     kmer_auc,
     kmer_distance,

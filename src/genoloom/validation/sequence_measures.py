@@ -13,6 +13,7 @@ from genoloom.sequences import (
     SequenceSet,
     decode,
     fingerprints,
+    gc_content,
     kmer_counts,
     kmers,
     reverse_complement,
@@ -23,12 +24,6 @@ from genoloom.validation.classifier import two_sample_auc
 CLASSIFIER_K = 6
 SEED_K, CANDIDATES = 8, 25  # alignments are made with the training sequences that share most 8-mers
 _HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
-
-
-def gc_content(bases: np.ndarray) -> np.ndarray:
-    """Share of G and C among the known bases of each row, float64 (n,)."""
-    known = (bases != OTHER).sum(axis=1)
-    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum(known, 1)
 
 
 def kmer_spectrum(sequences: SequenceSet, k: int) -> np.ndarray:

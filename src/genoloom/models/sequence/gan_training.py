@@ -25,7 +25,13 @@ from genoloom.models.sequence.gan_proposals import Proposals
 from genoloom.models.sequence.markov import with_other_strand
 from genoloom.seeds import derive_seed, row_uniforms
 from genoloom.sequence_config import SequenceGanOptions
-from genoloom.sequences import OTHER, kmer_counts, reverse_complement, reverse_complement_kmers
+from genoloom.sequences import (
+    OTHER,
+    gc_content,
+    kmer_counts,
+    reverse_complement,
+    reverse_complement_kmers,
+)
 from genoloom.training.optimisers import Adam
 from genoloom.training.run import TrainingRun
 
@@ -255,9 +261,5 @@ def validation_score(
         if not stranded:
             a, b = (x + x[reverse_complement_kmers(k)] for x in (a, b))
         distances.append(float(jensenshannon(a, b, base=2)))
-    gc = float(wasserstein_distance(_gc(synthetic), _gc(validation)))
+    gc = float(wasserstein_distance(gc_content(synthetic), gc_content(validation)))
     return {"score": float(np.mean(distances)) + gc, "kmers": float(np.mean(distances)), "gc": gc}
-
-
-def _gc(bases: np.ndarray) -> np.ndarray:
-    return ((bases == 1) | (bases == 2)).sum(axis=1) / np.maximum((bases != OTHER).sum(axis=1), 1)
