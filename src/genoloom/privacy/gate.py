@@ -30,17 +30,6 @@ ALLOWED_VERDICTS = {
     "any": (Verdict.PASS, Verdict.WEAK, Verdict.FAIL),
 }
 MOST_NAMED = 5  # metrics in one reason
-THRESHOLDS = (
-    "max_auc",
-    "max_excess",
-    "max_tpr",
-    "max_epsilon",
-    "shadow_models",
-    "fidelity",
-    "may_be_missing",
-    "min_carriers",
-    "adapted_models",
-)  # of ReleaseOptions
 
 
 def _smaller(used, default) -> bool:
@@ -180,21 +169,18 @@ def loosened_thresholds(
     """
     default = ReleaseOptions()
     order = list(ALLOWED_VERDICTS)
-    looser = {
-        "max_auc": release.max_auc > default.max_auc,
-        "max_excess": release.max_excess > default.max_excess,
-        "max_tpr": release.max_tpr > default.max_tpr,
-        "max_epsilon": release.max_epsilon > default.max_epsilon,
+    limits = ("max_auc", "max_excess", "max_tpr", "max_epsilon")
+    looser = {name: getattr(release, name) > getattr(default, name) for name in limits} | {
         "shadow_models": default.shadow_models and not release.shadow_models and not public,
         "fidelity": order.index(release.fidelity) > order.index(default.fidelity),
         "may_be_missing": bool(release.may_be_missing.strip(", ")),
         "min_carriers": release.min_carriers < default.min_carriers,
         "adapted_models": release.adapted_models and not default.adapted_models,
     }
-    used = {name: _shown(getattr(release, name)) for name in THRESHOLDS}
+    used = {name: _shown(getattr(release, name)) for name in looser}
     if public:
         used["shadow_models"] = "not applicable: no row of the cohort trained the model"
-    return [(name, _shown(getattr(default, name)), used[name], looser[name]) for name in THRESHOLDS]
+    return [(name, _shown(getattr(default, name)), used[name], looser[name]) for name in looser]
 
 
 def _shown(value) -> str:
