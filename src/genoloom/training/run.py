@@ -29,6 +29,7 @@ EVALUATIONS = 20  # in a schedule, unless set
 # timed at each number of threads, to find how many fit into a schedule of this many minutes
 PACE_STEPS = 20
 TIMES = "times.tsv"
+CHECKPOINT_S = 30.0  # between two checkpoints
 WARM_STEPS = 2  # of them at the start, when memory is still being taken: not in the pace
 
 
@@ -144,7 +145,6 @@ def train(
     minutes: float | None = None,
     patience: int | None = None,
     max_gap: float | None = None,
-    checkpoint_every_s: float = 30.0,
 ) -> None:
     """Train `model`, keep its best snapshot, save and resume its state.
 
@@ -167,8 +167,6 @@ def train(
     max_gap : float or None
         Stop at the first evaluation whose "gap" is larger; the weights of that evaluation are not
         kept.
-    checkpoint_every_s : float
-        Seconds between checkpoints.
 
     Raises
     ------
@@ -184,7 +182,7 @@ def train(
     if progress.path.exists():
         progress.load(model)
     with _stop_flag() as stop:
-        _advance(model, progress, stop, patience, max_gap, checkpoint_every_s)
+        _advance(model, progress, stop, patience, max_gap)
     if processes.rank():
         return
     if progress.best_snapshot is not None:
@@ -205,7 +203,6 @@ def _advance(
     stop: threading.Event,
     patience: int | None,
     max_gap: float | None,
-    checkpoint_every_s: float,
 ) -> None:
     """Steps and evaluations until the schedule, the patience or the bound on the gap ends."""
     run = progress.run
@@ -232,7 +229,7 @@ def _advance(
                 f"{run.label}: {reason} at step {progress.step} of {steps}; the state is saved, "
                 "run again to go on"
             )
-        if time.monotonic() - progress.saved > checkpoint_every_s:
+        if time.monotonic() - progress.saved > CHECKPOINT_S:
             progress.save(model)
         torch.manual_seed(derive_seed(run.seed, "step", progress.step))
         started = time.monotonic()
