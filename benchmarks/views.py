@@ -129,6 +129,7 @@ def embeddings() -> list[str]:
     return grouped("gan_embeddings", {"set": "set", "embeddings": "embeddings"}, columns)
 
 
+LIKELIHOOD: dict[str, Column] = {"splits": splits, "bits/site": ranged("bits", 4)}
 PANELS = {"set": "set", "": "generator", "options": "options"}
 WHOLE_PANELS: dict[str, Column] = {
     "splits": splits, "bits/site": ranged("bits", 4), "LD r²": ranged("ld_r2"),
@@ -474,6 +475,7 @@ VIEWS: dict[str, Callable[[], list[str]]] = {
     "release_study": studies,
     "privacy-805": partial(modes, LINKAGE, set="805"),
     "copying-network": partial(grouped, "copying_network", PANELS, WHOLE_PANELS),
+    "likelihood": partial(grouped, "copying_network.likelihood", {"set": "set"}, LIKELIHOOD),
     "adaptation": partial(grouped, "adaptation", {"case": "case"}, WHOLE_PANELS),
     "public-templates": partial(
         grouped, "dp", {"": "generator"}, WHOLE_PANELS, set="dpyd-slice", cohort="1204 of all"
