@@ -2,6 +2,7 @@
 once for all of them.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -77,18 +78,9 @@ def measure_together(
 
 
 def judge_together(
-    samples: dict[str, np.ndarray],
-    training: Panel,
-    holdout: Panel,
-    cm: np.ndarray,
-    n_permutations: int,
-    block: int,
-    seed: int,
-    table: tuple[Metric, ...] = TABLE,
+    measured: list[Measured], samples: Collection[str], n: int
 ) -> dict[str, list[MetricRow]]:
-    """Fidelity rows of every sample; parameters of `measure_together`."""
-    measured = measure_together(samples, training, holdout, cm, n_permutations, block, seed, table)
-    return {
-        name: fidelity_rows(measured, name, Role.BASELINE, len(training.individuals), group=name)
-        for name in samples
-    }
+    """Fidelity rows of every sample of `measure_together`, by its name; each sample has
+    `n` individuals.
+    """
+    return {name: fidelity_rows(measured, name, Role.BASELINE, n, group=name) for name in samples}

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.known_generators import KNOWN_GENERATORS, make_known_generators
 from benchmarks.options import add_shared
 from benchmarks.runner import Case, deal_panels
-from benchmarks.several_samples import judge_together
+from benchmarks.several_samples import judge_together, measure_together
 from genoloom.config import ValidateOptions
 from genoloom.formats.tables import read_records
 from genoloom.panel import ArrayHaplotypes, Panel, genetic_positions
@@ -82,9 +82,10 @@ def _fidelity(
         if KNOWN_GENERATORS[name].faithful is not None
     }
     options, cm = ValidateOptions(), genetic_positions(training.sites)
-    tables = judge_together(
+    measured = measure_together(
         synthetic, training, holdout, cm, options.n_permutations, options.ld_window, seed
     )
+    tables = judge_together(measured, synthetic, len(training.individuals))
     for name, table in tables.items():
         *rows, overall = table
         failed = [row for row in rows if row.verdict == overall.verdict]

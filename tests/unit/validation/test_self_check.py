@@ -71,9 +71,10 @@ def test_fresh_individuals_pass_and_unfaithful_controls_fail(individuals):
         name: synthetic[name] for name in synthetic if KNOWN_GENERATORS[name].faithful is not None
     }
     assert list(synthetic) == ["fresh individuals", "mosaic, short", "markov", "independent"]
-    judged = judge_together(
+    measured = measure_together(
         synthetic, training, holdout, cm, n_permutations=20, block=200, seed=1, table=FAST
     )
+    judged = judge_together(measured, synthetic, len(training.individuals))
     found = {name: rows[-1].verdict for name, rows in judged.items()}
     assert found == {
         "fresh individuals": "pass",
